@@ -1,0 +1,143 @@
+"""Whatever is asked wrongly gets one line that names it, exit code 2, and never a Python traceback."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from vmconc.cli.failures import guarded
+from vmconc.cli.main import app
+
+BAD = [
+    (["run", "zero_fil"], "zero_fill"),
+    (["run", "no-such-thing"], "vmconc list"),
+    (["run", "/nowhere/trace.txt"], "/nowhere/trace.txt"),
+    (["run", "."], "directory"),
+    (["run"], "PROGRAM|TRACE"),
+    (["run", "zero_fill", "--cpus", "-1"], "--cpus -1"),
+    (["run", "zero_fill", "--cpus", "300"], "--cpus 300"),
+    (["run", "zero_fill", "--cpus", "two"], "--cpus 'two'"),
+    (["run", "zero_fill", "--cpus=two"], "--cpus 'two'"),
+    (["run", "zero_fill", "--mode", "loud"], "--mode 'loud'"),
+    (["run", "zero_fill", "--frames", "0"], "--frames 0"),
+    (["run", "zero_fill", "--frames", "2000000"], "--frames 2000000"),
+    (["run", "zero_fill", "--protocol", "chaind"], "chained"),
+    (["run", "zero_fill", "--protocol", "zzz"], "backing"),
+    (["run", "zero_fill", "--set", "pages"], "NAME=VALUE"),
+    (["run", "zero_fill", "--set", "pagse=3"], "pages"),
+    (["run", "zero_fill", "--set", "pages=many"], "many"),
+    (["run", "sh-pipeline", "--set", "pages=3"], "trace"),
+    (["run", "zero_fill", "--table", "objects"], "NAME=N"),
+    (["run", "zero_fill", "--table", "objects=0"], "NAME=N"),
+    (["run", "zero_fill", "--time-limit", "-1"], "--time-limit -1"),
+    (["run", "zero_fill", "--time-limit", "soon"], "--time-limit 'soon'"),
+    (["run", "zero_fill", "--stall", "0"], "--stall 0"),
+    (["run", "zero_fill", "--io-latency", "slow"], "--io-latency 'slow'"),
+    (["run", "zero_fill", "--io-bandwidth", "1parsec"], "--io-bandwidth '1parsec'"),
+    (["run", "zero_fill", "--io-error-rate", "2"], "--io-error-rate 2"),
+    (["run", "zero_fill", "--dir", "/nowhere"], "--dir /nowhere"),
+    (["run", "zero_fill", "--nonsense"], "--nonsense"),
+    (["compare", "zero_fill", "--rounds", "0"], "--rounds 0"),
+    (["compare", "zero_fil"], "zero_fill"),
+    (["fault", "--layers", "DXV"], "--layers 'DXV'"),
+    (["fault", "--layers", ""], "--layers ''"),
+    (["fault", "--layers", "VD"], "V can only be the last"),
+    (["fault", "--layers", "DD", "--page", "2"], "--page '2'"),
+    (["fault", "--layers", "DD", "--page", "x"], "--page 'x'"),
+    (["fault", "--layers", "DD", "--page", "1", "--paged-out"], "--paged-out"),
+    (["fault", "--layers", "DV", "--paged-out"], "--paged-out"),
+    (["fault", "--protocol", "fifo"], "--protocol 'fifo'"),
+    (["list", "planets"], "'planets'"),
+    (["bench", "--only", "speed"], "--only 'speed'"),
+    (["bench", "--rounds", "0"], "--rounds 0"),
+    (["bench", "--pages", "1"], "--pages 1"),
+    (["runn"], "runn"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "named"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_bad_input_is_one_line_and_exit_code_2(arguments, named, capsys):
+    assert guarded(app, arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("vmconc: ") and err.count("\n") == 1
+    assert named in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(("arguments", "named"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_bad_input_with_json_is_one_object_and_exit_code_2(arguments, named, capsys):
+    assert guarded(app, [*arguments, "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert err == ""
+    answer = json.loads(out)
+    assert answer["exit_code"] == 2 and "\n" not in answer["error"]
+
+
+def test_a_malformed_trace_names_file_and_line(tmp_path, capsys):
+    bad = tmp_path / "bad.txt"
+    bad.write_text("this is no perf script\n")
+    assert guarded(app, ["run", str(bad)]) == 2
+    assert str(bad) in capsys.readouterr().err
+
+
+def test_a_program_that_raises_names_file_and_line(tmp_path, capsys):
+    bad = tmp_path / "bad.py"
+    bad.write_text('"""Bad."""\n\n\ndef program(build, cpus, options):\n    raise ValueError("no")\n')
+    assert guarded(app, ["run", str(bad)]) == 2
+    assert f"{bad}:5" in capsys.readouterr().err
+
+
+def test_a_bug_of_ours_is_one_line_that_says_where_the_traceback_is(monkeypatch, capsys):
+    import vmconc.coordinator.catalogue as catalogue
+
+    monkeypatch.setitem(catalogue.CATALOGUE, "rules", lambda: 1 // 0)
+    assert guarded(app, ["list", "rules"]) == 4
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1 and "ZeroDivisionError" in line
+    saved = line.split()[-1]
+    with open(saved) as file:
+        assert "Traceback" in file.read()
+    os.unlink(saved)
+
+
+def test_no_command_shows_help(capsys):
+    assert guarded(app, []) == 2
+    out, _ = capsys.readouterr()
+    assert "compare" in out and "doctor" in out
+
+
+@pytest.mark.parametrize("command", ["run", "compare", "fault", "list", "bench", "doctor"])
+def test_every_command_has_help_with_its_options(command, capsys):
+    assert guarded(app, [command, "--help"]) == 0
+    out, _ = capsys.readouterr()
+    assert "--json" in out and "Usage: vmconc" in out
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; sys.argv = ['vmconc', '--help']\n"
+        "from vmconc.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as left:\n    assert not left.code\n"
+        "heavy = {'numba', 'numpy', 'llvmlite', 'rich', 'psutil', 'msgspec'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "compare" in done.stdout
+
+
+def test_version(capsys):
+    import vmconc
+
+    assert guarded(app, ["--version"]) == 0
+    assert capsys.readouterr().out == f"vmconc {vmconc.__version__}\n"
+
+
+def test_a_closed_pipe_is_no_error():
+    done = subprocess.run(
+        f"{sys.executable} -m vmconc list rules | head -c 1", shell=True, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,145 @@
+"""Reports name CPUs, locks, modes, sites, operations and cycles, from hand-made shared state."""
+
+import pytest
+
+from conftest import make_segment
+from vmconc.checks.held import cpu_state, held_by
+from vmconc.checks.places import place
+from vmconc.checks.violations import inline_violations
+from vmconc.coordinator import deadlock
+from vmconc.locks.classes import EXCLUSIVE, SHARED, VM_MAP, VM_OBJECT
+from vmconc.locks.cpu import STATE_BLOCKED, STATE_DONE, STATE_RUNNING
+from vmconc.locks.rules import LOCK_ORDER, TABLE_FULL, broken
+from vmconc.locks.sites import site
+from vmconc.memory.segment import HEADER
+from vmconc.memory.table import slot_of
+from vmconc.vm.opcodes import TOUCH, TOUCH_WRITE
+from vmconc.vm.ops import Lwp, Op  # noqa: F401  declares the structs
+from vmconc.vm.structs import VmObject  # noqa: F401
+
+LOOKUP = site("test.lookup")
+WAITING = site("test.waiting")
+
+
+@pytest.fixture
+def segment():
+    """A machine of three CPUs with objects, operations and LWPs."""
+    made = make_segment({"VmObject": 4, "Op": 4, "Lwp": 3, "RadixNode": 1}, cpus=3)
+    for index in range(3):
+        made.nth("Cpu", index).op = made.nth("Cpu", index).lwp = -1
+        made.nth("Lwp", index).cpu = index
+    return made
+
+
+def lock_of(segment, index):
+    """Return the offset of an object's token."""
+    return segment.nth("VmObject", index).token.off
+
+
+def hold(segment, cpu, lock, cls=VM_OBJECT, mode=EXCLUSIVE):
+    """Let a CPU hold a lock."""
+    record = segment.nth("Cpu", cpu)
+    n = record.held_count
+    record.held_lock[n], record.held_word[n] = lock, LOOKUP << 8 | cls * 2 + mode
+    record.held_count = n + 1
+    record.state = STATE_RUNNING
+
+
+def sleep_on(segment, cpu, channel):
+    """Let a CPU wait."""
+    record = segment.nth("Cpu", cpu)
+    record.state, record.channel, record.reason = STATE_BLOCKED, channel, WAITING
+    record.wait_class, record.wait_mode = VM_OBJECT, SHARED
+
+
+def test_places_are_named_by_table_index_and_field(segment):
+    assert place(segment, lock_of(segment, 2)) == "VmObject 2 token"
+    assert place(segment, segment.nth("VmObject", 1).off) == "VmObject 1"
+    assert place(segment, segment.nth("VmObject", 3).off + 64) != ""
+    assert place(segment, 0) == "nothing"
+    assert place(segment, HEADER) == "the machine"
+    assert place(segment, 8) == "offset 0x8"
+
+
+def test_a_cycle_is_found_and_written(segment):
+    for cpu in range(3):
+        hold(segment, cpu, lock_of(segment, cpu))
+        sleep_on(segment, cpu, lock_of(segment, (cpu + 1) % 3))
+    described = deadlock.describe(segment)
+    assert sorted(described["cycle"]) == [0, 1, 2]
+    text = "\n".join(deadlock.say(described))
+    assert "holds vm_object VmObject 0 token exclusive (test.lookup)" in text
+    assert "waits for shared vm_object VmObject 1 token at test.waiting, which is up to cpu 1" in text
+    assert "cycle: cpu 0 waits for cpu 1 waits for cpu 2 waits for cpu 0" in text
+
+
+def test_waiting_for_an_lwp_is_waiting_for_its_cpu(segment):
+    sleep_on(segment, 0, segment.nth("Lwp", 2).off)
+    edges = deadlock.wait_edges(segment, deadlock.states(segment))
+    assert [(edge["from"], edge["to"]) for edge in edges] == [(0, 2)]
+
+
+def test_everybody_asleep_means_everybody_who_is_not_done(segment):
+    for cpu in (0, 1):
+        sleep_on(segment, cpu, lock_of(segment, 0))
+    segment.nth("Cpu", 2).state = STATE_DONE
+    assert deadlock.asleep(segment) is not None
+    segment.nth("Cpu", 2).state = STATE_RUNNING
+    assert deadlock.asleep(segment) is None
+
+
+def test_a_cpu_that_is_being_woken_is_not_asleep(segment):
+    for cpu in range(3):
+        sleep_on(segment, cpu, lock_of(segment, 0))
+    segment.nth("Cpu", 1).channel = 0
+    assert deadlock.asleep(segment) is None
+
+
+def test_all_done_is_no_deadlock(segment):
+    for cpu in range(3):
+        segment.nth("Cpu", cpu).state = STATE_DONE
+    assert deadlock.asleep(segment) is None
+
+
+def test_holders_in_shared_mode_are_all_named(segment):
+    for cpu in (0, 2):
+        hold(segment, cpu, lock_of(segment, 1), mode=SHARED)
+    assert held_by(segment, lock_of(segment, 1)) == [0, 2]
+
+
+def test_a_violation_names_everything(segment):
+    op = segment.nth("Op", 1)
+    op.kind, op.va, op.flags, op.lwp, op.stamp = TOUCH, 0x7000, TOUCH_WRITE, 2, 42
+    hold(segment, 1, lock_of(segment, 3), VM_MAP, SHARED)
+    cpu = segment.nth("Cpu", 1)
+    cpu.op, cpu.lwp = 1, 2
+    segment.machine.seed = 99
+    broken(cpu, LOCK_ORDER, lock_of(segment, 0), 5, 6)
+    (found,) = inline_violations(segment)
+    assert (found["rule"], found["cpu"], found["lwp"], found["seed"]) == ("lock-order", 1, 2, 99)
+    assert found["operation"] == {"index": 41, "kind": "write", "va": "0x7000", "lwp": 2}
+    assert found["subject"] == "VmObject 0 token"
+    assert (found["expected"], found["found"]) == (5, 6)
+    assert found["held"] == [
+        {"class": "vm_map", "instance": "VmObject 3 token", "mode": "shared", "site": "test.lookup"}
+    ]
+    for word in ("lock-order", "cpu 1", "lwp 2", "write 0x7000", "seed 99", "\n"):
+        assert (word in found["text"]) == (word != "\n")
+
+
+def test_a_full_table_is_named_with_the_option_that_raises_it(segment):
+    broken(segment.nth("Cpu", 0), TABLE_FULL, slot_of("VmObject"), 4, 4)
+    (found,) = inline_violations(segment)
+    assert found["subject"] == "table VmObject of 4 records is full, raise --table objects"
+
+
+def test_more_violations_than_are_kept_do_no_harm(segment):
+    for _ in range(100):
+        broken(segment.nth("Cpu", 0), LOCK_ORDER, 0, 0, 0)
+    assert len(inline_violations(segment)) == 64
+    assert segment.machine.violations == 100
+
+
+def test_an_idle_cpu_is_described(segment):
+    state = cpu_state(segment, 0)
+    assert state["operation"]["index"] == -1 and state["held"] == [] and state["waits_for"] is None

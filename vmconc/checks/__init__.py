@@ -1,0 +1,1 @@
+"""Judges of a run that read its shared state and never run anything."""

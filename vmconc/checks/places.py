@@ -1,0 +1,36 @@
+"""The only translator of byte offsets of a mapping into words that people read: `VmObject 12 token`."""
+
+from typing import Any
+
+from vmconc.memory.segment import HEADER
+from vmconc.memory.struct import STRUCTS, Embed
+from vmconc.memory.table import slot_of
+
+
+def place(segment: Any, offset: int) -> str:
+    """Name the record, and the lock inside it, that stands at a byte offset."""
+    if offset == 0:
+        return "nothing"
+    if offset == HEADER:
+        return "the machine"
+    for name in STRUCTS:
+        table = segment.table(name)
+        if table.capacity and table.slot == slot_of(name) and table.stride == STRUCTS[name].stride:
+            index, inside = divmod(offset - table.first, table.stride)
+            if 0 <= index < table.capacity:
+                return " ".join([name, str(index), *path(name, inside)])
+    machine = segment.machine
+    if machine.pool <= offset < machine.size:
+        return f"frame {(offset - machine.pool) // 4096}"
+    return f"offset {offset:#x}"
+
+
+def path(struct: str, inside: int) -> list[str]:
+    """Return the names of the fields that lead to a byte of a record; of the record itself: none."""
+    for field in STRUCTS[struct].fields.values():
+        if field.words and field.offset <= inside < field.offset + field.words * 8:
+            if isinstance(field.kind, Embed):
+                rest = path(field.kind.struct, inside - field.offset)
+                return [field.name] if inside == field.offset else [field.name, *rest]
+            return [] if inside == 0 else [field.name]
+    return []

@@ -1,0 +1,46 @@
+"""The entry point: finds the command, and turns whatever goes wrong into one line and an exit code."""
+
+import sys
+
+import typer
+
+import vmconc
+from vmconc.cli import bench, compare, doctor, fault, listing, run
+from vmconc.cli.failures import guarded
+
+app = typer.Typer(
+    name="vmconc", no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+    pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)  # fmt: skip
+app.command("run", short_help="Run a program or trace under one protocol.")(run.run)
+app.command("compare", short_help="Run it under both protocols, side by side.")(compare.compare)
+app.command("fault", short_help="Execute one fault and print every lock operation.")(fault.fault)
+app.command("list", short_help="List protocols, programs, traces, rules, locks.")(listing.listing)
+app.command("bench", short_help="Measure the emulator beside the real kernel.")(bench.bench)
+app.command("doctor", short_help="Check environment, compile cache and limits.")(doctor.doctor)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        typer.echo(f"vmconc {vmconc.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: bool = typer.Option(False, "--version", callback=show_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Run a BSD virtual-memory locking protocol on emulated CPUs and see who locks what.
+
+    Exit codes: 0 clean, 1 a violation was found, 2 usage or bad input, 3 deadlock or stall, 4 vmconc's own fault.
+    """
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(guarded(app, sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""`vmconc run`: one program or trace, one protocol."""
+
+from typing import Annotated
+
+import typer
+
+from vmconc.cli import options as o
+
+
+def run(
+    what: o.What,
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="Locking protocol: see vmconc list protocols.")
+    ] = "backing",
+    cpus: o.Cpus = 0,
+    mode: o.Mode = "counted",
+    frames: o.Frames = o.FRAMES_DEFAULT,
+    seed: o.Seed = 0,
+    given: o.Set = [],  # noqa: B006 (typer copies it)
+    time_limit: o.TimeLimit = 0.0,
+    stall: o.Stall = 10.0,
+    skip_bad: o.SkipBad = False,
+    directory: o.Directory = o.DIRECTORY_DEFAULT,
+    runs: o.RunsDir = o.RUNS_DEFAULT,
+    io_latency: o.Latency = "0",
+    io_error_rate: o.ErrorRate = 0.0,
+    io_bandwidth: o.Bandwidth = "0",
+    fail_fast: o.FailFast = False,
+    no_checks: o.NoChecks = False,
+    heuristic: o.Heuristic = True,
+    keep: o.Keep = True,
+    tables: o.Table = [],  # noqa: B006
+    json: o.Json = False,
+) -> int:
+    """Run a program or trace under one protocol and print what its locks did.
+
+    Example: vmconc run make-build --protocol chained --cpus 2
+    """
+    options = o.run_options(
+        cpus=cpus, mode=mode, frames=frames, seed=seed, time_limit=time_limit, stall=stall, directory=directory,
+        runs=runs, io_latency=io_latency, io_error_rate=io_error_rate, io_bandwidth=io_bandwidth, fail_fast=fail_fast,
+        no_checks=no_checks, heuristic=heuristic, keep=keep, tables=tables,
+    )  # fmt: skip
+    from vmconc.cli.show import print_json, show_run
+    from vmconc.coordinator.resolve import check_protocol, resolve, settings
+    from vmconc.coordinator.single import run_once
+
+    check_protocol(protocol)
+    plan = resolve(what, options.cpus, settings(given), seed, skip_bad)
+    result = run_once(plan, protocol, options, show=not json)
+    print_json(result) if json else show_run(result)
+    return result.exit_code

@@ -1,0 +1,46 @@
+"""Every knob of a run, with its default and what it means: the one place where defaults stand."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vmconc.coordinator.errors import UsageError
+
+MODES = ("counted", "off")
+FRAMES, FRAMES_MAX = 65536, 1_048_576
+CPUS_MAX = 255  # one more record is the disk's
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a plan is executed."""
+
+    cpus: int = 2  # emulated CPUs: one worker process each
+    mode: str = "counted"  # what every lock operation tracks
+    frames: int = FRAMES  # 4 KiB frames in the pool
+    seed: int = 0  # of everything that is random
+    time_limit: float = 0.0  # seconds, 0: none
+    stall: float = 10.0  # seconds without any progress after which the run is given up
+    directory: Path = Path("/dev/shm")  # where the shared mapping lives
+    runs: Path = Path("runs")  # where results go
+    io_latency: int = 0  # ns added to each I/O
+    io_bandwidth: float = 0.0  # bytes per second, 0: no limit
+    io_error_rate: float = 0.0  # share of the I/Os that fail
+    fail_fast: bool = False  # stop at the first violation
+    checks: bool = True  # check the shared state when nothing runs any more
+    heuristic: bool = True  # backing: EXCL_HEUR
+    keep: bool = True  # keep the run directory
+    tables: dict[str, int] = field(default_factory=dict)  # records of a table, where the default is too small
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.cpus <= CPUS_MAX:
+            raise UsageError(f"--cpus {self.cpus} is out of range; choose 1 to {CPUS_MAX}")
+        if self.mode not in MODES:
+            raise UsageError(f"--mode {self.mode!r} is unknown; choose one of {', '.join(MODES)}")
+        if not 1 <= self.frames <= FRAMES_MAX:
+            raise UsageError(f"--frames {self.frames} is out of range; choose 1 to {FRAMES_MAX}")
+        if self.time_limit < 0:
+            raise UsageError(f"--time-limit {self.time_limit:g} is negative; choose seconds, or 0 for none")
+        if self.stall <= 0:
+            raise UsageError(f"--stall {self.stall:g} must be positive; choose seconds, for example 10")
+        if not self.directory.is_dir():
+            raise UsageError(f"--dir {self.directory} is no directory; create it or choose another")

@@ -1,0 +1,15 @@
+"""One program under one protocol, once: what `vmconc run` does."""
+
+from vmconc.coordinator.options import RunOptions
+from vmconc.coordinator.result import RunResult, encode
+from vmconc.coordinator.session import Session
+from vmconc.memory.build import Build
+from vmconc.program.plan import Plan
+
+
+def run_once(plan: Plan, protocol: str, options: RunOptions, show: bool = False) -> RunResult:
+    """Run the plan and leave `run.json`."""
+    with Session([Build(options.mode, protocol)], options, f"{plan.name}-{protocol}", show) as session:
+        result = session.run(plan, protocol)
+        session.directory.write_json("run.json", encode(result))
+    return result

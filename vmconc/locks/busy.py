@@ -1,0 +1,151 @@
+"""Page busy: hard (exclusive ownership of a page) and soft (shared), with WANTED; hard locks, kept over sleeps.
+
+(DragonFly `sys/vm/vm_page.c` vm_page_busy_try, vm_page_sbusy_try, vm_page_sleep_busy; `dragonfly.md` 2.6.)
+"""
+
+from vmconc.locks.block import block
+from vmconc.locks.classes import EXCLUSIVE, SHARED, VM_PAGE
+from vmconc.locks.hook import acquired, failed, released, requested, wait_begins, wait_ends
+from vmconc.locks.rules import NOT_HELD, broken
+from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
+from vmconc.memory.atomics import atomic_cas
+from vmconc.memory.jit import kernel
+from vmconc.memory.refs import offset, struct
+from vmconc.memory.struct import guard
+
+PBUSY_LOCKED = 0x80000000
+PBUSY_WANTED = 0x40000000
+PBUSY_MASK = 0x1FFFFFFF
+
+
+@struct(align=8)
+class Busy:
+    """The busy state of a page."""
+
+    word: int = guard("atomic")
+    owner: int = guard("atomic")  # CPU index + 1 of the hard owner, for reports and rules
+
+
+@kernel
+def busy_try(cpu, busy, also_soft, site):
+    """Hard-busy the page if it is not hard-busy, nor (`also_soft`) soft-busy; return whether it was possible.
+
+    Locks: entry  the token of the page's object, or the page is otherwise known to stay
+           exit   the page hard-busy if True
+    """
+    while True:
+        word = busy.word
+        if word & PBUSY_LOCKED != 0 or (also_soft and word & PBUSY_MASK != 0):
+            failed(cpu, VM_PAGE)
+            return False
+        if atomic_cas(busy, "word", word, word | PBUSY_LOCKED):
+            busy.owner = cpu.index + 1
+            acquired(cpu, offset(busy), VM_PAGE, EXCLUSIVE, site)
+            return True
+
+
+@kernel
+def is_busy(busy, also_soft):
+    """Tell whether the page is hard-busy, or (`also_soft`) soft-busy."""
+    mask = PBUSY_LOCKED | PBUSY_MASK if also_soft else PBUSY_LOCKED
+    return busy.word & mask != 0
+
+
+@kernel
+def busy_sleep(cpu, busy, also_soft, site):
+    """Sleep once if the page is busy.  Nothing is owned on return and the page may be another one.
+
+    Locks: entry  no lock whose holder the page's owner may wait for
+           exit   same; tokens were lost
+    """
+    since = wait_begins(cpu, VM_PAGE, EXCLUSIVE)
+    prepare(cpu, offset(busy), site)
+    word = busy.word
+    mask = PBUSY_LOCKED | PBUSY_MASK if also_soft else PBUSY_LOCKED
+    if word & mask != 0 and atomic_cas(busy, "word", word, word | PBUSY_WANTED):
+        block(cpu, FOREVER)
+    else:
+        cancel(cpu)
+    wait_ends(cpu, VM_PAGE, since)
+
+
+@kernel
+def busy_wait(cpu, busy, also_soft, site):
+    """Hard-busy the page, sleeping as often as it takes.
+
+    Locks: entry  as `busy_sleep`
+           exit   the page hard-busy; tokens may have been lost
+    """
+    requested(cpu, offset(busy), VM_PAGE, EXCLUSIVE)
+    while not busy_try(cpu, busy, also_soft, site):
+        busy_sleep(cpu, busy, also_soft, site)
+
+
+@kernel
+def busy_release(cpu, busy):
+    """Give hard ownership up and wake those who want the page.
+
+    Locks: entry  the page hard-busy by this CPU
+           exit   not
+    """
+    if busy.word & PBUSY_LOCKED == 0 or busy.owner != cpu.index + 1:
+        broken(cpu, NOT_HELD, offset(busy), cpu.index + 1, busy.owner)
+        return
+    released(cpu, offset(busy), VM_PAGE)
+    busy.owner = 0
+    while True:
+        word = busy.word
+        if atomic_cas(busy, "word", word, word & ~(PBUSY_LOCKED | PBUSY_WANTED)):
+            break
+    if word & PBUSY_WANTED != 0:
+        wakeup(cpu, offset(busy))
+
+
+@kernel
+def busy_owned(cpu, busy):
+    """Tell whether this CPU has the page hard-busy."""
+    return busy.word & PBUSY_LOCKED != 0 and busy.owner == cpu.index + 1
+
+
+@kernel
+def soft_try(cpu, busy, site):
+    """Soft-busy the page unless it is hard-busy; never counts up in passing (793bf44fb8)."""
+    while True:
+        word = busy.word
+        if word & PBUSY_LOCKED != 0:
+            failed(cpu, VM_PAGE)
+            return False
+        if atomic_cas(busy, "word", word, word + 1):
+            acquired(cpu, offset(busy), VM_PAGE, SHARED, site)
+            return True
+
+
+@kernel
+def soft_release(cpu, busy):
+    """Give one soft-busy back; the last one wakes those who want the page."""
+    released(cpu, offset(busy), VM_PAGE)
+    while True:
+        word = busy.word
+        if word & PBUSY_MASK == 0:
+            broken(cpu, NOT_HELD, offset(busy), SHARED, word)
+            return
+        new = word - 1
+        if new & PBUSY_MASK == 0:
+            new &= ~PBUSY_WANTED
+        if atomic_cas(busy, "word", word, new):
+            break
+    if word & PBUSY_WANTED != 0 and new & PBUSY_WANTED == 0:
+        wakeup(cpu, offset(busy))
+
+
+@kernel
+def io_start(cpu, busy, site):
+    """Add a soft-busy to a page that this CPU has hard-busy, for a transfer."""
+    if not busy_owned(cpu, busy):
+        broken(cpu, NOT_HELD, offset(busy), cpu.index + 1, busy.owner)
+    while True:
+        word = busy.word
+        if atomic_cas(busy, "word", word, word + 1):
+            acquired(cpu, offset(busy), VM_PAGE, SHARED, site)
+            return
+

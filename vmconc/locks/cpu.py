@@ -1,0 +1,66 @@
+"""The record of an emulated CPU: what it does, holds, waits for and has counted.
+
+Everything another process needs to say what a hung or killed CPU was at stands here, readable without locks.
+"""
+
+from vmconc.locks.classes import CLASSES, COUNT_COLUMNS
+from vmconc.memory.refs import struct
+from vmconc.memory.struct import Embed, Refs, Words, guard
+from vmconc.memory.table import FreeLists  # noqa: F401  declares what Cpu embeds
+
+CPUS_MAX = 256
+TOKENS_MAX = 32  # LWKT_MAXTOKENS
+HELD_MAX = 48
+EVENTS_MAX = 64
+REASONS_MAX = 32
+
+STATE_IDLE, STATE_RUNNING, STATE_BLOCKED, STATE_DONE, STATE_STOPPED = range(5)
+STATE_NAMES = {
+    STATE_IDLE: "idle", STATE_RUNNING: "running", STATE_BLOCKED: "blocked", STATE_DONE: "done", STATE_STOPPED: "stopped",
+}  # fmt: skip
+
+
+# A word of the held-lock stack: class * 2 + mode, the site, and which classes were held before.
+HELD_WHAT_MASK = 0xFF
+HELD_SITE_SHIFT = 8
+HELD_SITE_MASK = 0xFFFFF
+HELD_BEFORE_SHIFT = 32
+
+
+@struct
+class Cpu:
+    """One emulated CPU."""
+
+    index: int = guard("const")
+    pid: int = guard("const")
+    state: int = guard("cpu")
+    lwp: int = guard("cpu")  # LWP it works for, -1: none
+    op: int = guard("cpu")  # operation it executes, -1: none
+    first_op: int = guard("init")
+    last_op: int = guard("init")
+    progress: int = guard("cpu")  # operations finished and waits ended: the coordinator watches it
+    # Sleeping: see sleep.py.
+    wake: Words(1) = guard("atomic")  # futex word: 0 while asleep
+    sleep_next: "Cpu" = guard("queue.spin")
+    channel: int = guard("queue.spin")  # byte offset of what it sleeps on, 0: awake
+    reason: int = guard("cpu")  # site at which it waits
+    wait_class: int = guard("cpu")
+    wait_mode: int = guard("cpu")
+    wait_since: int = guard("cpu")  # ns, monotonic
+    # Tokens: see token.py.
+    token_count: int = guard("cpu")
+    token: Refs("Token", TOKENS_MAX) = guard("cpu")
+    token_mode: Words(TOKENS_MAX) = guard("cpu")
+    tokens_lost: int = guard("cpu")  # times all tokens were given up and re-owned
+    # Tracking: see hook.py.
+    held_count: int = guard("cpu")
+    held_classes: int = guard("cpu")  # bit per class held
+    held_lock: Words(HELD_MAX) = guard("cpu")
+    held_word: Words(HELD_MAX) = guard("cpu")  # HELD_* below, packed: tracking is paid for at every acquisition
+    counts: Words(CLASSES * COUNT_COLUMNS) = guard("cpu")
+    order: Words(CLASSES) = guard("cpu")  # classes that were held when this class was acquired
+    events: Words(EVENTS_MAX) = guard("cpu")
+    retries: Words(REASONS_MAX) = guard("cpu")
+    # Memory management.
+    free: Embed("FreeLists") = guard("cpu")
+    user_pmap: int = guard("atomic")  # pmap whose translations it uses at this instant

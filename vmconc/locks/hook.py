@@ -1,0 +1,165 @@
+"""The one hook around every lock operation: what a CPU holds, in which order it took it, and how often.
+
+In mode `off` all of this compiles to nothing.
+"""
+
+from vmconc.locks.classes import (
+    COUNT_COLUMNS,
+    COUNT_CONTENDED,
+    COUNT_FAILED,
+    COUNT_RECURSIVE,
+    COUNT_REOWNED,
+    COUNT_WAIT,
+    UNORDERED,
+    VM_MAP,
+)
+from vmconc.locks.cpu import HELD_BEFORE_SHIFT, HELD_MAX, HELD_SITE_SHIFT, HELD_WHAT_MASK
+from vmconc.locks.rules import LOCK_ORDER, LOCK_RECURSION, NOT_HELD, TOO_MANY_HELD, broken
+from vmconc.memory.jit import kernel
+from vmconc.memory.queries import controlled, tracked
+from vmconc.memory.system import nanoseconds, schedule_point
+
+RANKED = (1 << UNORDERED) - 1
+
+
+@kernel
+def count(cpu, cls, column, amount):
+    """Add to a counter of a lock class."""
+    if tracked(cpu):
+        cpu.counts[cls * COUNT_COLUMNS + column] += amount
+
+
+@kernel
+def requested(cpu, lock, cls, mode):
+    """Note that a lock is about to be waited for if need be: the schedule point, then the order rules."""
+    if controlled(cpu):
+        schedule_point(cpu)
+    if tracked(cpu):
+        if cls < UNORDERED and (cpu.held_classes & RANKED) >> (cls + 1) != 0:
+            broken(cpu, LOCK_ORDER, lock, cls, cpu.held_classes)
+        if cls == VM_MAP and holds(cpu, lock):
+            broken(cpu, LOCK_RECURSION, lock, 0, 0)
+
+
+@kernel
+def acquired(cpu, lock, cls, mode, site):
+    """Note an acquisition: count it and push it on the held-lock stack."""
+    if tracked(cpu):
+        cpu.counts[cls * COUNT_COLUMNS + mode] += 1
+        push_held(cpu, lock, cls, mode, site)
+
+
+@kernel
+def push_held(cpu, lock, cls, mode, site):
+    """Push a lock on the held-lock stack and note the order."""
+    n = cpu.held_count
+    if n >= HELD_MAX:
+        broken(cpu, TOO_MANY_HELD, lock, HELD_MAX, n)
+        return
+    before = cpu.held_classes
+    if before & ~cpu.order[cls] != 0:
+        cpu.order[cls] |= before
+    cpu.held_lock[n] = lock
+    cpu.held_word[n] = before << HELD_BEFORE_SHIFT | site << HELD_SITE_SHIFT | cls * 2 + mode
+    cpu.held_count = n + 1
+    cpu.held_classes = before | 1 << cls
+
+
+@kernel
+def held_class(cpu, i):
+    """Return the class of entry `i` of the held-lock stack."""
+    return (cpu.held_word[i] & HELD_WHAT_MASK) >> 1
+
+
+@kernel
+def find_held(cpu, lock, cls):
+    """Return the topmost place of a lock on the held-lock stack, -1 if it is not there."""
+    i = cpu.held_count - 1
+    while i >= 0 and not (cpu.held_lock[i] == lock and held_class(cpu, i) == cls):
+        i -= 1
+    return i
+
+
+@kernel
+def holds(cpu, lock):
+    """Tell whether this CPU holds the lock at an offset, in any mode."""
+    for i in range(cpu.held_count):
+        if cpu.held_lock[i] == lock:
+            return True
+    return False
+
+
+@kernel
+def released(cpu, lock, cls):
+    """Note a release: take the lock off the held-lock stack.  Mostly it is on top."""
+    if tracked(cpu):
+        last = cpu.held_count - 1
+        if last >= 0 and cpu.held_lock[last] == lock and held_class(cpu, last) == cls:
+            cpu.held_count = last
+            cpu.held_classes = cpu.held_word[last] >> HELD_BEFORE_SHIFT
+        else:
+            remove_held(cpu, lock, cls)
+
+
+@kernel
+def remove_held(cpu, lock, cls):
+    """Take a lock out of the middle of the held-lock stack."""
+    i = find_held(cpu, lock, cls)
+    if i < 0:
+        broken(cpu, NOT_HELD, lock, cls, 0)
+        return
+    cpu.held_count -= 1
+    classes = cpu.held_word[i] >> HELD_BEFORE_SHIFT
+    while i < cpu.held_count:
+        cpu.held_lock[i] = cpu.held_lock[i + 1]
+        word = cpu.held_word[i + 1] & (1 << HELD_BEFORE_SHIFT) - 1
+        cpu.held_word[i] = classes << HELD_BEFORE_SHIFT | word
+        classes |= 1 << held_class(cpu, i)
+        i += 1
+    cpu.held_classes = classes
+
+
+@kernel
+def changed_mode(cpu, lock, cls, mode):
+    """Note an upgrade or downgrade of a held lock."""
+    if tracked(cpu):
+        i = find_held(cpu, lock, cls)
+        if i < 0:
+            broken(cpu, NOT_HELD, lock, cls, 0)
+            return
+        cpu.held_word[i] = cpu.held_word[i] & ~HELD_WHAT_MASK | cls * 2 + mode
+
+
+@kernel
+def wait_begins(cpu, cls, mode):
+    """Note that a CPU has to wait; return the time, for `wait_ends`."""
+    cpu.wait_class = cls
+    cpu.wait_mode = mode
+    return nanoseconds()
+
+
+@kernel
+def wait_ends(cpu, cls, since):
+    """Note that the wait that began at `since` is over: one contended acquisition."""
+    if tracked(cpu):
+        cpu.counts[cls * COUNT_COLUMNS + COUNT_CONTENDED] += 1
+        cpu.counts[cls * COUNT_COLUMNS + COUNT_WAIT] += nanoseconds() - since
+    cpu.wait_class = 0
+
+
+@kernel
+def failed(cpu, cls):
+    """Note a try that did not succeed."""
+    count(cpu, cls, COUNT_FAILED, 1)
+
+
+@kernel
+def recursed(cpu, cls):
+    """Note an acquisition of a token that this CPU already owns exclusively."""
+    count(cpu, cls, COUNT_RECURSIVE, 1)
+
+
+@kernel
+def reowned(cpu, cls):
+    """Note that a token was taken again after a sleep."""
+    count(cpu, cls, COUNT_REOWNED, 1)

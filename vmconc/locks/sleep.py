@@ -1,0 +1,160 @@
+"""The only place where a CPU stops running: sleep queues, as BSD's tsleep and wakeup.
+
+A waiter puts itself on the queue of a channel (`prepare`), looks at its condition once more, and then
+either changes its mind (`cancel`) or stops (`halt`).  A waker changes the condition first and calls `wakeup` then.
+Either the waiter sees the changed condition or the waker sees the waiter.
+"""
+
+from vmconc.locks.cpu import STATE_BLOCKED, STATE_RUNNING, STATE_STOPPED
+from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store, atomic_swap, fence
+from vmconc.memory.jit import kernel
+from vmconc.memory.refs import at, null, offset, struct
+from vmconc.memory.segment import HEADER
+from vmconc.memory.struct import guard
+from vmconc.memory.system import cpu_pause, futex_wait, futex_wake, leave_process, nanoseconds
+from vmconc.memory.table import table
+
+QUEUES = 64
+SPINS = 100  # looks at the wake word before the futex; about two microseconds
+NAP = 50_000_000  # ns: a sleeper looks at the stop word this often
+FOREVER = 1 << 62
+
+
+@struct
+class SleepQueue:
+    """The CPUs that sleep on the channels of one hash value."""
+
+    spin: int = guard("atomic")
+    head: "Cpu" = guard("spin")
+
+
+@kernel
+def queue_of(cpu, channel):
+    """Return the sleep queue of a channel."""
+    queues = table(cpu, "SleepQueue")
+    number = (channel >> 3) * 0x9E3779B1 >> 12 & QUEUES - 1
+    return at(cpu, "SleepQueue", queues.first + number * queues.stride)
+
+
+@kernel
+def queue_lock(queue):
+    """Take a sleep queue's own spinlock: not one of the emulated locks, held for a few instructions."""
+    while not atomic_cas(queue, "spin", 0, 1):
+        cpu_pause()
+
+
+@kernel
+def queue_unlock(queue):
+    """Release the sleep queue's spinlock."""
+    atomic_store(queue, "spin", 0)
+
+
+@kernel
+def stopping(cpu):
+    """Tell whether everybody shall stop."""
+    return at(cpu, "Machine", HEADER).stop != 0
+
+
+@kernel
+def leave_if_stopping(cpu):
+    """End this process, with all it holds, if everybody shall stop: the run's state stays to be looked at."""
+    if stopping(cpu):
+        cpu.state = STATE_STOPPED
+        atomic_add(at(cpu, "Machine", HEADER), "halted", 1)
+        leave_process(0)
+
+
+@kernel
+def prepare(cpu, channel, reason):
+    """Put this CPU on the queue of a channel: from now on a wakeup is not lost."""
+    queue = queue_of(cpu, channel)
+    cpu.reason = reason
+    cpu.wake[0] = 0
+    queue_lock(queue)
+    cpu.channel = channel
+    cpu.sleep_next = queue.head
+    queue.head = cpu
+    queue_unlock(queue)
+    fence()
+
+
+@kernel
+def cancel(cpu):
+    """Leave the queue.  Return False if a wakeup had already taken this CPU off it."""
+    channel = cpu.channel
+    if channel == 0:
+        return False
+    queue = queue_of(cpu, channel)
+    queue_lock(queue)
+    found = cpu.channel != 0
+    if found:
+        unlink(queue, cpu)
+    queue_unlock(queue)
+    return found
+
+
+@kernel
+def unlink(queue, cpu):
+    """Take a CPU off a locked queue."""
+    if queue.head == cpu:
+        queue.head = cpu.sleep_next
+    else:
+        other = queue.head
+        while other.sleep_next != cpu:
+            other = other.sleep_next
+        other.sleep_next = cpu.sleep_next
+    cpu.sleep_next = null(cpu)
+    cpu.channel = 0
+
+
+@kernel
+def halt(cpu, timeout):
+    """Stop until woken or for `timeout` ns.  Return False on time-out, and then the CPU is off the queue.
+
+    Locks: entry  no token owned (`block` sees to it)
+           exit   same
+    """
+    cpu.state = STATE_BLOCKED
+    cpu.wait_since = nanoseconds()
+    deadline = cpu.wait_since + timeout if timeout < FOREVER else FOREVER
+    spins = 0
+    woken = True
+    while cpu.wake[0] == 0:
+        if spins < SPINS:
+            spins += 1
+            cpu_pause()
+            continue
+        leave_if_stopping(cpu)
+        left = deadline - nanoseconds()
+        if left <= 0:
+            woken = not cancel(cpu)
+            break
+        futex_wait(cpu.wake, 0, min(left, NAP))
+    cpu.state = STATE_RUNNING
+    cpu.progress += 1
+    return woken
+
+
+@kernel
+def wakeup(cpu, channel):
+    """Wake every CPU that sleeps on a channel.  The caller has changed the condition before."""
+    fence()
+    queue = queue_of(cpu, channel)
+    if not queue.head:
+        return
+    queue_lock(queue)
+    other = queue.head
+    while other:
+        following = other.sleep_next
+        if other.channel == channel:
+            unlink(queue, other)
+            atomic_swap(other.wake, 0, 1)
+            futex_wake(other.wake)
+        other = following
+    queue_unlock(queue)
+
+
+@kernel
+def wakeup_ref(cpu, ref):
+    """Wake every CPU that sleeps on a record."""
+    wakeup(cpu, offset(ref))

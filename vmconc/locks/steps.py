@@ -1,0 +1,50 @@
+"""The step log: every lock operation, sleep and page-in of a machine in order, for those who look at one fault.
+
+Only mode `controlled` writes it, and only if the segment has a table of steps; the other modes compile to nothing.
+"""
+
+from vmconc.memory.atomics import atomic_add
+from vmconc.memory.jit import kernel
+from vmconc.memory.refs import at, struct
+from vmconc.memory.struct import guard
+from vmconc.memory.table import table
+
+(
+    STEP_ACQUIRE, STEP_RELEASE, STEP_FAIL, STEP_RECURSE, STEP_UPGRADE, STEP_DOWNGRADE, STEP_REOWN, STEP_SLEEP, STEP_WAKE,
+    STEP_READ, STEP_READ_DONE,
+) = range(1, 12)  # fmt: skip
+
+STEP_NAMES = {
+    STEP_ACQUIRE: "acquire", STEP_RELEASE: "release", STEP_FAIL: "try failed", STEP_RECURSE: "acquire again",
+    STEP_UPGRADE: "upgrade", STEP_DOWNGRADE: "downgrade", STEP_REOWN: "re-own", STEP_SLEEP: "sleep", STEP_WAKE: "wake",
+    STEP_READ: "page-in begins", STEP_READ_DONE: "page-in ends",
+}  # fmt: skip
+
+
+@struct
+class Step:
+    """One thing that a CPU did."""
+
+    cpu: int = guard("cpu")
+    action: int = guard("cpu")
+    lock: int = guard("cpu")  # byte offset of the lock, page or channel; 0: not known
+    cls: int = guard("cpu")  # class of the lock, 0: none
+    mode: int = guard("cpu")
+    site: int = guard("cpu")  # of a release: where the lock was acquired
+
+
+@kernel
+def log_step(cpu, action, lock, cls, mode, site):
+    """Append a step; a full table drops it, and its `fresh` says how many there would have been."""
+    steps = table(cpu, "Step")
+    if steps.capacity == 0:
+        return
+    number = atomic_add(steps, "fresh", 1)
+    if number < steps.capacity:
+        step = at(cpu, "Step", steps.first + number * steps.stride)
+        step.cpu = cpu.index
+        step.action = action
+        step.lock = lock
+        step.cls = cls
+        step.mode = mode
+        step.site = site

@@ -1,0 +1,1 @@
+"""Shared memory: declarations, typed references, atomics, tables.  Knows nothing of locks or virtual memory."""

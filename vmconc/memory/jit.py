@@ -1,0 +1,78 @@
+"""The only module that decides how kernels are compiled and cached.
+
+Numba's own cache notices an edit of the file a kernel stands in and of no other file, and it does not
+notice NUMBA_OPT or NUMBA_BOUNDSCHECK.  So the cache directory carries a digest of every kernel source
+and of those settings: an edit costs one recompilation and never a wrong answer.
+"""
+
+import hashlib
+import os
+import platform
+import shutil
+from pathlib import Path
+
+import llvmlite
+import numba
+
+from vmconc.memory.outline import outline
+
+PACKAGE = Path(__file__).resolve().parent.parent
+KERNEL_LAYERS = ("memory", "locks", "vm", "protocols")
+KEPT_DIGESTS = 3
+SETTINGS = ("NUMBA_OPT", "NUMBA_BOUNDSCHECK", "NUMBA_DEBUGINFO", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
+
+
+def jit_off() -> bool:
+    """Tell whether kernels run as plain Python (NUMBA_DISABLE_JIT=1)."""
+    return bool(numba.config.DISABLE_JIT)
+
+
+def kernel_sources() -> list[Path]:
+    """List every file whose text can change what a kernel does, sorted."""
+    return sorted(path for layer in KERNEL_LAYERS for path in (PACKAGE / layer).rglob("*.py"))
+
+
+def source_digest() -> str:
+    """Return 12 hex digits over all kernel sources, the compiler versions and the settings that change code."""
+    digest = hashlib.sha256()
+    for path in kernel_sources():
+        digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
+    versions = (numba.__version__, llvmlite.__version__, platform.python_version(), platform.machine())
+    settings = tuple(f"{name}={os.environ.get(name, '')}" for name in SETTINGS)
+    digest.update("\0".join(versions + settings).encode())
+    return digest.hexdigest()[:12]
+
+
+def cache_home() -> Path:
+    """Return the directory above all digests: $VMCONC_CACHE, else the user's cache directory."""
+    chosen = os.environ.get("VMCONC_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vmconc"
+
+
+def prune(home: Path, current: Path) -> None:
+    """Remove all but the newest digests; a concurrent remover is harmless."""
+    others = [path for path in home.iterdir() if path.is_dir() and path != current and len(path.name) == 12]
+    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in others[KEPT_DIGESTS - 1 :]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def open_cache() -> Path:
+    """Create the directory of today's digest, tell Numba of it, prune old ones."""
+    current = cache_home() / source_digest()
+    current.mkdir(parents=True, exist_ok=True)
+    os.utime(current)
+    prune(current.parent, current)
+    numba.config.CACHE_DIR = str(current)
+    return current
+
+
+CACHE = None if jit_off() else open_cache()
+
+
+def kernel(function):
+    """Compile `function` for shared memory: cached on disk, GIL released, C division, no options to choose."""
+    outline(function)
+    return numba.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)

@@ -1,0 +1,73 @@
+"""Larger kernels are called, not copied: keeps a cold compile linear in the size of the source.
+
+Numba links the code of every callee, and of the callee's callees, into each caller and optimises the whole again.  Here a
+kernel above a size is left out of its callers' modules, which call it by symbol.  A caller that is restored from the
+disk cache first restores what it calls: the list goes with it (`reload_init`).
+"""
+
+import contextlib
+import dis
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.binding as llvm
+from numba.core import dispatcher
+from numba.core.registry import cpu_target
+
+INLINE_INSTRUCTIONS = 60  # bytecode instructions up to which a kernel is copied into its callers
+OUTLINED: set[tuple[str, str]] = set()
+
+
+@dataclass(frozen=True)
+class Restore:
+    """Make one compiled form of a kernel available in this process, from the disk cache if it is there."""
+
+    module: str
+    name: str
+    arguments: tuple[Any, ...]
+
+    def __call__(self) -> None:
+        getattr(importlib.import_module(self.module), self.name).compile(self.arguments)
+
+
+class Outside:
+    """Stands in for the code library of an outlined kernel: nothing to link, something to restore."""
+
+    empty = llvm.parse_assembly("")
+
+    def __init__(self, restore: Restore):
+        self._reload_init = {restore}
+
+    def _ensure_finalized(self) -> None:
+        """Do nothing: the kernel's own library is finished."""
+
+    def _get_module_for_linking(self):
+        """Return a module without content."""
+        return Outside.empty
+
+
+def outline(function) -> None:
+    """Remember that a module-level function of more than a few instructions shall not be copied into its callers."""
+    if "<locals>" in function.__qualname__:
+        return
+    if sum(1 for _ in dis.get_instructions(function)) > INLINE_INSTRUCTIONS:
+        OUTLINED.add((function.__module__, function.__qualname__))
+
+
+def install() -> None:
+    """Have Numba link nothing of an outlined kernel into its callers."""
+    context = cpu_target.target_context
+    link = context.insert_user_function
+
+    def insert_user_function(func, fndesc, libs=()):
+        if (fndesc.modname, fndesc.qualname) in OUTLINED:
+            libs = [Outside(Restore(fndesc.modname, fndesc.qualname, tuple(fndesc.argtypes)))]
+        link(func, fndesc, libs)
+
+    context.insert_user_function = insert_user_function
+    # Each compilation that is under way times every LLVM call of those nested in it, for statistics nobody reads here.
+    dispatcher.ev.install_timer = lambda kind, callback: contextlib.nullcontext()
+
+
+install()

@@ -1,0 +1,54 @@
+"""The bytes of a frame: clear, copy.  4096 bytes each, really moved."""
+
+from llvmlite import ir
+from numba import types
+
+from vmconc.memory.lowering import I8, constant, lowers, parts
+from vmconc.memory.refs import RefType
+
+PAGE_SIZE = 4096
+PAGE_SHIFT = 12
+PAGE_WORDS = PAGE_SIZE // 8
+
+
+def page_zero(near, off: int) -> None:
+    """Clear the 4096 bytes at byte offset `off` of the mapping."""
+    near.memory.buffer[off : off + PAGE_SIZE] = bytes(PAGE_SIZE)
+
+
+def page_copy(near, source: int, target: int) -> None:
+    """Copy 4096 bytes from offset `source` to offset `target`."""
+    buffer = near.memory.buffer
+    buffer[target : target + PAGE_SIZE] = buffer[source : source + PAGE_SIZE]
+
+
+def pointer(context, builder, near_type, near, off, off_type):
+    """Return an i8 pointer to a byte offset of the mapping."""
+    base = parts(context, builder, near_type, near).base
+    return builder.inttoptr(builder.add(base, context.cast(builder, off, off_type, types.int64)), I8.as_pointer())
+
+
+def call_memory(builder, name: str, arguments):
+    """Call an LLVM memory intrinsic of `arguments`, for one page, not volatile."""
+    flag = ir.Constant(ir.IntType(1), 0)
+    arguments = [*arguments, constant(PAGE_SIZE), flag]
+    function = builder.module.globals.get(name)
+    if function is None:
+        function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), [a.type for a in arguments]), name)
+    builder.call(function, arguments)
+
+
+@lowers(page_zero, lambda near, off: types.none if isinstance(near, RefType) else None)
+def lower_zero(context, builder, sig, args):
+    """One memset."""
+    target = pointer(context, builder, sig.args[0], args[0], args[1], sig.args[1])
+    call_memory(builder, "llvm.memset.p0.i64", [target, ir.Constant(I8, 0)])
+    return context.get_dummy_value()
+
+
+@lowers(page_copy, lambda near, source, target: types.none if isinstance(near, RefType) else None)
+def lower_copy(context, builder, sig, args):
+    """One memcpy."""
+    source, target = (pointer(context, builder, sig.args[0], args[0], args[i], sig.args[i]) for i in (1, 2))
+    call_memory(builder, "llvm.memcpy.p0.p0.i64", [target, source])
+    return context.get_dummy_value()

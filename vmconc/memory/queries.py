@@ -1,0 +1,41 @@
+"""Questions about the build of a reference: constants in compiled code, so the branch not taken is not there."""
+
+from llvmlite import ir
+from numba import types
+
+from vmconc.memory.lowering import lowers
+from vmconc.memory.refs import RefType
+
+
+def tracked(ref) -> bool:
+    """Tell whether lock operations are counted and held locks recorded (every mode but `off`)."""
+    return ref.build.mode != "off"
+
+
+def controlled(ref) -> bool:
+    """Tell whether lock operations are schedule points."""
+    return ref.build.mode == "controlled"
+
+
+def bug(ref, name: str) -> bool:
+    """Tell whether the named bug is switched on in this build."""
+    return name in ref.build.bugs
+
+
+def answer(function, question) -> None:
+    """Lower `function(ref, ...)` to the constant `question(build, *literals)`."""
+
+    def codegen(context, builder, sig, args):
+        literals = [typ.literal_value for typ in sig.args[1:]]
+        return ir.Constant(ir.IntType(1), int(question(sig.args[0].build, *literals)))
+
+    def typing(ref, *names):
+        fits = isinstance(ref, RefType) and all(isinstance(name, types.StringLiteral) for name in names)
+        return types.boolean if fits else None
+
+    lowers(function, typing)(codegen)
+
+
+answer(tracked, lambda build: build.mode != "off")
+answer(controlled, lambda build: build.mode == "controlled")
+answer(bug, lambda build, name: name in build.bugs)

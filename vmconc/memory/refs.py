@@ -1,0 +1,382 @@
+"""Typed references to shared records: the Numba types, and their plain-Python twins.
+
+A reference is (base address of the mapping, byte offset); offset 0 is null.  Reading or writing an
+attribute is one atomic 64-bit load or store (relaxed: ordering comes from the locks).  An embedded
+record or an array is reached without a load.  The build is part of the type (`build.py`).
+"""
+
+import operator
+import weakref
+
+from numba import types
+from numba.core import cgutils
+from numba.core.imputils import lower_getattr_generic, lower_setattr_generic
+from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_global, signature
+from numba.extending import (
+    NativeValue,
+    box,
+    infer_getattr,
+    lower_builtin,
+    lower_cast,
+    models,
+    overload,
+    register_model,
+    typeof_impl,
+    unbox,
+)
+
+from vmconc.memory.build import Build
+from vmconc.memory.lowering import WORD, constant, lowers, parts
+from vmconc.memory.struct import LINE_BYTES, STRUCTS, WORD_BYTES, Embed, Field, Refs, Words, declare
+
+TWINS: dict[str, type] = {}
+
+
+class RefType(types.Type):
+    """The Numba type of a reference to `struct` under `build`."""
+
+    def __init__(self, struct: str, build: Build):
+        self.struct, self.build = struct, build
+        super().__init__(name=f"{struct}*{build}")
+
+    def field(self, name: str) -> Field | None:
+        """Return the declaration of a field, None if there is none of that name."""
+        return STRUCTS[self.struct].fields.get(name)
+
+
+class ArrayType(types.Type):
+    """The Numba type of a fixed array of words (`struct` empty) or of references inside a record."""
+
+    def __init__(self, struct: str, build: Build):
+        self.struct, self.build = struct, build
+        super().__init__(name=f"{struct or 'word'}[]*{build}")
+
+
+@register_model(RefType)
+@register_model(ArrayType)
+class PairModel(models.StructModel):
+    """Base address and byte offset."""
+
+    def __init__(self, dmm, fe_type):
+        super().__init__(dmm, fe_type, [("base", types.int64), ("off", types.int64)])
+
+
+class Memory:
+    """One mapping as this process sees it.  `words` is its content as signed 64-bit integers."""
+
+    live: "weakref.WeakValueDictionary[int, Memory]" = weakref.WeakValueDictionary()
+
+    def __init__(self, buffer, base: int):
+        self.buffer, self.base = buffer, base
+        self.words = memoryview(buffer).cast("B").cast("q")
+        Memory.live[base] = self
+
+
+class Reference:
+    """What a reference is in plain Python: the same attributes over the same words."""
+
+    __slots__ = ("build", "memory", "off")
+    struct = ""
+
+    def __init__(self, memory: Memory, off: int, build: Build):
+        self.memory, self.off, self.build = memory, off, build
+
+    @property
+    def base(self) -> int:
+        """Return the address the mapping has in this process."""
+        return self.memory.base
+
+    def __bool__(self) -> bool:
+        return self.off != 0
+
+    def __eq__(self, other) -> bool:
+        return self.off == other.off
+
+    def __hash__(self) -> int:
+        return hash(self.off)
+
+    def __repr__(self) -> str:
+        return f"{self.struct}@{self.off:#x}"
+
+
+class Array:
+    """What an array field is in plain Python."""
+
+    __slots__ = ("build", "memory", "off", "struct")
+
+    def __init__(self, memory: Memory, off: int, build: Build, struct: str):
+        self.memory, self.off, self.build, self.struct = memory, off, build, struct
+
+    @property
+    def base(self) -> int:
+        """Return the address the mapping has in this process."""
+        return self.memory.base
+
+    def __getitem__(self, index: int):
+        word = self.memory.words[self.off // WORD_BYTES + index]
+        return TWINS[self.struct](self.memory, word, self.build) if self.struct else word
+
+    def __setitem__(self, index: int, value) -> None:
+        self.memory.words[self.off // WORD_BYTES + index] = value.off if self.struct else value
+
+
+def twin_property(field: Field) -> property:
+    """Return the Python property of one field."""
+    offset, kind = field.offset, field.kind
+    if isinstance(kind, Embed):
+        return property(lambda self: TWINS[kind.struct](self.memory, self.off + offset, self.build))
+    if isinstance(kind, (Words, Refs)):
+        target = kind.struct if isinstance(kind, Refs) else ""
+        return property(lambda self: Array(self.memory, self.off + offset, self.build, target))
+    if kind is int:
+        return property(
+            lambda self: self.memory.words[(self.off + offset) // WORD_BYTES],
+            lambda self, value: self.memory.words.__setitem__((self.off + offset) // WORD_BYTES, int(value)),
+        )
+    return property(
+        lambda self: TWINS[kind](self.memory, self.memory.words[(self.off + offset) // WORD_BYTES], self.build),
+        lambda self, value: self.memory.words.__setitem__((self.off + offset) // WORD_BYTES, value.off),
+    )
+
+
+def struct(cls=None, *, align: int = LINE_BYTES):
+    """Declare a struct from annotations and return its plain-Python twin; `align=8` for one made to be embedded."""
+    if cls is None:
+        return lambda decorated: struct(decorated, align=align)
+    declared = declare(cls, align)
+    members = {name: twin_property(field) for name, field in declared.fields.items()}
+    twin = type(cls.__name__, (Reference,), {"__slots__": (), "__doc__": cls.__doc__, "struct": declared.name, **members})
+    TWINS[declared.name] = twin
+    typeof_impl.register(twin)(lambda value, context: RefType(declared.name, value.build))
+    return twin
+
+
+typeof_impl.register(Array)(lambda value, context: ArrayType(value.struct, value.build))
+
+
+@unbox(RefType)
+@unbox(ArrayType)
+def unbox_pair(typ, obj, c):
+    """Take base and offset out of a twin."""
+    pair = cgutils.create_struct_proxy(typ)(c.context, c.builder)
+    for name in ("base", "off"):
+        attribute = c.pyapi.object_getattr_string(obj, name)
+        setattr(pair, name, c.pyapi.long_as_longlong(attribute))
+        c.pyapi.decref(attribute)
+    return NativeValue(pair._getvalue(), is_error=cgutils.is_not_null(c.builder, c.pyapi.err_occurred()))
+
+
+def twin_of(base: int, off: int, name: str, mode: str, protocol: str, bugs: str) -> Reference:
+    """Make the twin of a compiled reference; `base` must be a mapping of this process."""
+    return TWINS[name](Memory.live[base], off, Build(mode, protocol, tuple(bugs.split())))
+
+
+@box(RefType)
+def box_ref(typ, value, c):
+    """Give Python the twin."""
+    pair = parts(c.context, c.builder, typ, value)
+    maker = c.pyapi.unserialize(c.pyapi.serialize_object(twin_of))
+    build = typ.build
+    texts = [typ.struct, build.mode, build.protocol, " ".join(build.bugs)]
+    args = [c.pyapi.long_from_longlong(pair.base), c.pyapi.long_from_longlong(pair.off)]
+    args += [c.pyapi.unserialize(c.pyapi.serialize_object(text)) for text in texts]
+    made = c.pyapi.call_function_objargs(maker, args)
+    for held in [maker, *args]:
+        c.pyapi.decref(held)
+    return made
+
+
+def type_of_kind(kind, build: Build):
+    """Return the Numba type that reading a field of this kind gives."""
+    if kind is int:
+        return types.int64
+    if isinstance(kind, Embed):
+        return RefType(kind.struct, build)
+    if isinstance(kind, (Words, Refs)):
+        return ArrayType(kind.struct if isinstance(kind, Refs) else "", build)
+    return RefType(kind, build)
+
+
+@infer_getattr
+class RefAttributes(AttributeTemplate):
+    """The fields of a reference."""
+
+    key = RefType
+
+    def generic_resolve(self, typ, attr):
+        field = typ.field(attr)
+        return field and type_of_kind(field.kind, typ.build)
+
+
+def make_pair(context, builder, typ, base, off):
+    """Build a reference or array value."""
+    pair = cgutils.create_struct_proxy(typ)(context, builder)
+    pair.base, pair.off = base, off
+    return pair._getvalue()
+
+
+def load(context, builder, base, off, typ):
+    """Load the word at base + off as `typ` (int64 or a reference)."""
+    word = builder.load_atomic(builder.inttoptr(builder.add(base, off), WORD), "monotonic", 8)
+    return make_pair(context, builder, typ, base, word) if isinstance(typ, RefType) else word
+
+
+def store(context, builder, base, off, typ, value):
+    """Store `value`, an integer or a reference, at base + off."""
+    if isinstance(typ, RefType):
+        word = parts(context, builder, typ, value).off
+    else:
+        word = context.cast(builder, value, typ, types.int64)
+    builder.store_atomic(word, builder.inttoptr(builder.add(base, off), WORD), "monotonic", 8)
+
+
+@lower_getattr_generic(RefType)
+def get_field(context, builder, typ, value, attr):
+    """Read a field: one atomic load, or no load for what is embedded."""
+    field, pair = typ.field(attr), parts(context, builder, typ, value)
+    off = builder.add(pair.off, constant(field.offset))
+    result = type_of_kind(field.kind, typ.build)
+    if isinstance(field.kind, (Embed, Words, Refs)):
+        return make_pair(context, builder, result, pair.base, off)
+    return load(context, builder, pair.base, off, result)
+
+
+@lower_setattr_generic(RefType)
+def set_field(context, builder, sig, args, attr):
+    """Write a field: one atomic store."""
+    typ, value_type = sig.args
+    field, pair = typ.field(attr), parts(context, builder, typ, args[0])
+    off = builder.add(pair.off, constant(field.offset))
+    store(context, builder, pair.base, off, value_type, args[1])
+
+
+def element_type(array: ArrayType):
+    """Return the Numba type of an element."""
+    return RefType(array.struct, array.build) if array.struct else types.int64
+
+
+@infer_global(operator.getitem)
+class ArrayGet(AbstractTemplate):
+    """`array[i]`."""
+
+    def generic(self, args, kws):
+        if len(args) == 2 and isinstance(args[0], ArrayType) and isinstance(args[1], types.Integer):
+            return signature(element_type(args[0]), args[0], types.int64)
+        return None
+
+
+@infer_global(operator.setitem)
+class ArraySet(AbstractTemplate):
+    """`array[i] = value`."""
+
+    def generic(self, args, kws):
+        if len(args) == 3 and isinstance(args[0], ArrayType) and isinstance(args[1], types.Integer):
+            return signature(types.none, args[0], types.int64, element_type(args[0]))
+        return None
+
+
+@lower_builtin(operator.getitem, ArrayType, types.int64)
+def array_get(context, builder, sig, args):
+    """Load one element."""
+    pair = parts(context, builder, sig.args[0], args[0])
+    off = builder.add(pair.off, builder.mul(args[1], constant(WORD_BYTES)))
+    return load(context, builder, pair.base, off, sig.return_type)
+
+
+@lower_builtin(operator.setitem, ArrayType, types.int64, types.Any)
+def array_set(context, builder, sig, args):
+    """Store one element."""
+    pair = parts(context, builder, sig.args[0], args[0])
+    off = builder.add(pair.off, builder.mul(args[1], constant(WORD_BYTES)))
+    store(context, builder, pair.base, off, sig.args[2], args[2])
+    return context.get_dummy_value()
+
+
+@lower_cast(RefType, types.boolean)
+def ref_to_bool(context, builder, fromty, toty, value):
+    """Null is false."""
+    return builder.icmp_signed("!=", parts(context, builder, fromty, value).off, constant(0))
+
+
+def offset(ref) -> int:
+    """Return the byte offset of a reference or array: 0 for null.  It names the record on every CPU."""
+    return ref.off
+
+
+@lowers(offset, lambda ref: types.int64 if isinstance(ref, (RefType, ArrayType)) else None)
+def lower_offset(context, builder, sig, args):
+    """Take the second half of the pair."""
+    return parts(context, builder, sig.args[0], args[0]).off
+
+
+def null(ref):
+    """Return the null reference of the same type."""
+    return type(ref)(ref.memory, 0, ref.build)
+
+
+@lowers(null, lambda ref: ref if isinstance(ref, RefType) else None)
+def lower_null(context, builder, sig, args):
+    """Keep the base, drop the offset."""
+    return make_pair(context, builder, sig.return_type, parts(context, builder, sig.args[0], args[0]).base, constant(0))
+
+
+def at(near, name: str, off: int):
+    """Return the reference to the `name` record at byte offset `off` of the mapping that `near` lies in."""
+    return TWINS[name](near.memory, off, near.build)
+
+
+def type_at(near, name, off):
+    """Type `at`: the struct's name must be a literal."""
+    known = isinstance(near, (RefType, ArrayType)) and isinstance(name, types.StringLiteral)
+    return RefType(name.literal_value, near.build) if known and isinstance(off, types.Integer) else None
+
+
+@lowers(at, type_at)
+def lower_at(context, builder, sig, args):
+    """Keep the base, take the offset given."""
+    off = context.cast(builder, args[2], sig.args[2], types.int64)
+    return make_pair(context, builder, sig.return_type, parts(context, builder, sig.args[0], args[0]).base, off)
+
+
+def words_at(near, off: int):
+    """Return the words that begin at byte offset `off`, as an array."""
+    return Array(near.memory, off, near.build, "")
+
+
+@lowers(words_at, lambda near, off: ArrayType("", near.build) if isinstance(near, RefType) else None)
+def lower_words_at(context, builder, sig, args):
+    """Keep the base, take the offset given."""
+    off = context.cast(builder, args[1], sig.args[1], types.int64)
+    return make_pair(context, builder, sig.return_type, parts(context, builder, sig.args[0], args[0]).base, off)
+
+
+@overload(bool)
+def ref_bool(ref):
+    """`if ref:`."""
+    if isinstance(ref, RefType):
+        return lambda ref: offset(ref) != 0
+    return None
+
+
+@overload(operator.not_)
+def ref_not(ref):
+    """`not ref`."""
+    if isinstance(ref, RefType):
+        return lambda ref: offset(ref) == 0
+    return None
+
+
+@overload(operator.eq)
+def ref_eq(a, b):
+    """Same record."""
+    if isinstance(a, RefType) and isinstance(b, RefType):
+        return lambda a, b: offset(a) == offset(b)
+    return None
+
+
+@overload(operator.ne)
+def ref_ne(a, b):
+    """Another record."""
+    if isinstance(a, RefType) and isinstance(b, RefType):
+        return lambda a, b: offset(a) != offset(b)
+    return None

@@ -1,0 +1,113 @@
+"""`@struct` declarations: the header file of the system.  Layout and guards as data, no code generation.
+
+Every field is a number of 64-bit words and names what guards it:
+
+* `const`   set before the record is published, then never changed
+* `atomic`  changed only by named atomic operations; any CPU may
+* `cpu`     written by the owning CPU only; others read it as a hint
+* `init`    written while no worker runs
+* a lock    the name of a lock field of this record, or a path to one (`object.token`, `map.lock`)
+
+Two guards separated by a comma mean: either to read, both to write (FreeBSD `sys/vm/vm_page.h`).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+WORD_BYTES = 8
+LINE_BYTES = 64
+
+
+@dataclass(frozen=True)
+class Embed:
+    """A record inside the record."""
+
+    struct: str
+
+
+@dataclass(frozen=True)
+class Words:
+    """A fixed array of integers."""
+
+    length: int
+
+
+@dataclass(frozen=True)
+class Refs:
+    """A fixed array of references to one struct."""
+
+    struct: str
+    length: int
+
+
+@dataclass(frozen=True)
+class Same:
+    """Another name for a field reached by a dotted path: a union's second member."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field: its place in bytes, its kind (`int`, a struct's name, `Embed`, `Words`, `Refs`), its guards."""
+
+    name: str
+    offset: int
+    kind: Any
+    guard: tuple[str, ...]
+    words: int
+
+
+@dataclass(frozen=True)
+class Struct:
+    """One declaration.  `stride` is in bytes; a multiple of a cache line unless the struct is made to be embedded."""
+
+    name: str
+    doc: str
+    fields: dict[str, Field] = field(hash=False, compare=False)
+    stride: int = 0
+
+
+STRUCTS: dict[str, Struct] = {}
+
+
+def guard(*names: str) -> tuple[str, ...]:
+    """Name the locks that guard a field."""
+    return names
+
+
+def words_of(kind: Any) -> int:
+    """Return how many words a field of this kind takes."""
+    if isinstance(kind, Embed):
+        return STRUCTS[kind.struct].stride // WORD_BYTES
+    return kind.length if isinstance(kind, (Words, Refs)) else 1
+
+
+def resolve(fields: dict[str, Field], path: str) -> Field:
+    """Follow a dotted path through embedded records; the offset is from the outer record."""
+    first, *rest = path.split(".")
+    found = fields[first]
+    for name in rest:
+        inner = STRUCTS[found.kind.struct].fields[name]
+        found = Field(name, found.offset + inner.offset, inner.kind, inner.guard, inner.words)
+    return found
+
+
+def declare(cls: type, align: int) -> Struct:
+    """Lay the annotated fields of `cls` out in order and register the declaration."""
+    fields: dict[str, Field] = {}
+    offset = 0
+    for name, kind in cls.__annotations__.items():
+        guards = getattr(cls, name)
+        if isinstance(kind, Same):
+            target = resolve(fields, kind.path)
+            fields[name] = Field(name, target.offset, target.kind, guards, 0)
+            continue
+        words = words_of(kind)
+        fields[name] = Field(name, offset, kind, guards, words)
+        offset += words * WORD_BYTES
+    stride = -(-offset // align) * align
+    if cls.__name__ in STRUCTS:
+        raise TypeError(f"struct {cls.__name__} is declared twice")
+    STRUCTS[cls.__name__] = Struct(cls.__name__, cls.__doc__ or "", fields, stride)
+    return STRUCTS[cls.__name__]

@@ -1,0 +1,6 @@
+"""backing: after 9de48ead.  vm_map_backing lists hang off the map entry; no chain lock; the map is held across I/O.
+
+Nothing is collapsed: layers accumulate.  (`dragonfly.md` 1.3, 3, 4.)
+"""
+
+from vmconc.protocols.backing import entries, fault, objects  # noqa: F401 (importing provides the operations)

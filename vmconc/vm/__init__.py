@@ -1,0 +1,1 @@
+"""Virtual-memory structures without policy: frames, objects, maps, pmaps, pagers."""
