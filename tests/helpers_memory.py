@@ -184,7 +184,7 @@ def cas_many(owner, rounds):
 
 @kernel
 def wait_for_word(owner, nanos):
-    """Spin on a plain field until another process changes it; False after `nanos`.  A hoisted load would never see it."""
+    """Spin on a plain field until another process changes it; False after `nanos`.  A hoisted load never sees it."""
     end = nanoseconds() + nanos
     while owner.gate == 0:
         cpu_pause()
@@ -221,7 +221,7 @@ def node_alive(node):
 
 @kernel
 def churn(cpu, owner, rounds, batch):
-    """Take and give up to `batch` nodes at a time, claimed in `owner.words` while ours; count double ownership."""
+    """Take and give `batch` nodes at a time, claimed in `owner.words` while ours; count double ownership."""
     nodes = table(cpu, "Node")
     taken = 0
     for r in range(rounds):

@@ -79,7 +79,11 @@ def run(plan, tmp_path, protocol=PROTOCOL, **changed):
 def start_command(tmp_path: Path, *arguments: str) -> subprocess.Popen:
     """Start `vmconc ARGUMENTS` in a directory of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "vmconc", *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "vmconc", *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 

@@ -19,7 +19,8 @@ def linger(cpu):
     for _ in range(10 if cpu.progress % 16 != 0 else 100):
         cpu_pause()
     cpu.progress += 1
-    schedule_point(cpu)
+    for _ in range(1 + cpu.progress % 3):  # with the JIT off: uneven, so that CPUs do not march in step
+        schedule_point(cpu)
 
 
 @kernel

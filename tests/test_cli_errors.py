@@ -57,7 +57,9 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "named"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+@pytest.mark.parametrize(
+    ("arguments", "named"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
 def test_bad_input_is_one_line_and_exit_code_2(arguments, named, capsys):
     assert guarded(app, arguments) == 2
     out, err = capsys.readouterr()
@@ -66,7 +68,9 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, named, capsys):
     assert named in err and "Traceback" not in err
 
 
-@pytest.mark.parametrize(("arguments", "named"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+@pytest.mark.parametrize(
+    ("arguments", "named"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
 def test_bad_input_with_json_is_one_object_and_exit_code_2(arguments, named, capsys):
     assert guarded(app, [*arguments, "--json"]) == 2
     out, err = capsys.readouterr()

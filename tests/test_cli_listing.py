@@ -16,7 +16,13 @@ def ask(capsys, *arguments):
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("protocols", "backing"), ("programs", "zero_fill"), ("traces", "make-build"), ("rules", "lock-order"), ("locks", "vm_map")],
+    [
+        ("protocols", "backing"),
+        ("programs", "zero_fill"),
+        ("traces", "make-build"),
+        ("rules", "lock-order"),
+        ("locks", "vm_map"),
+    ],
 )
 def test_every_kind_is_listed_with_a_line_each(kind, name, capsys):
     code, found = ask(capsys, "list", kind)

@@ -6,7 +6,6 @@ import signal
 import time
 
 import pytest
-
 from helpers_runs import (
     SHARED_FILE,
     alive,
@@ -126,7 +125,18 @@ def test_a_stopped_worker_is_a_stall(tmp_path):
     program = tmp_path / "shared_file.py"
     program.write_text(SHARED_FILE)
     process = start_command(
-        tmp_path, "run", str(program), "--cpus", "1", "--frames", "4096", "--io-latency", "2s", "--stall", "0.5", "--json"
+        tmp_path,
+        "run",
+        str(program),
+        "--cpus",
+        "1",
+        "--frames",
+        "4096",
+        "--io-latency",
+        "2s",
+        "--stall",
+        "0.5",
+        "--json",
     )
     pids = await_workers(process, 1)
     os.kill(pids["disk"], signal.SIGSTOP)

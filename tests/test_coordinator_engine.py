@@ -4,8 +4,8 @@ import json
 import time
 
 import pytest
-
 from helpers_runs import run, shared_file, zero_fill
+
 from vmconc.coordinator.compare import compare
 from vmconc.coordinator.errors import EmulatorError, UsageError
 from vmconc.coordinator.options import RunOptions

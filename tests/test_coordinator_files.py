@@ -1,4 +1,4 @@
-"""Made-up files hold exactly what the oracle expects of them; real files are read and never written; the disk is slow when told."""
+"""Made-up files hold what the oracle expects; real files are read, never written; the disk is slow when told."""
 
 import os
 import struct
@@ -36,7 +36,9 @@ def test_touched_pages_of_a_made_up_file_hold_its_words(tmp_path):
     try:
         assert touched_pages(plan) == {0: {2, 5, 6, 14}}
         for page in (2, 5, 6):
-            assert [read_word(files.fds[0], page, w) for w in (0, 1, 511)] == [file_word(0, page, w) for w in (0, 1, 511)]
+            assert [read_word(files.fds[0], page, w) for w in (0, 1, 511)] == [
+                file_word(0, page, w) for w in (0, 1, 511)
+            ]
         assert read_word(files.fds[0], 3, 0) == 0  # nobody touches it: a hole
         assert os.fstat(files.fds[0]).st_size == 10 * PAGE_SIZE
         assert list(tmp_path.iterdir()) == []  # nameless: nothing to clean up

@@ -1,8 +1,8 @@
 """Reports name CPUs, locks, modes, sites, operations and cycles, from hand-made shared state."""
 
 import pytest
-
 from conftest import make_segment
+
 from vmconc.checks.held import cpu_state, held_by
 from vmconc.checks.places import place
 from vmconc.checks.violations import inline_violations

@@ -9,7 +9,14 @@ from vmconc.coordinator.units import bandwidth, duration, probability, say_durat
 
 @pytest.mark.parametrize(
     ("text", "nanoseconds"),
-    [("5ms", 5_000_000), ("100us", 100_000), ("0", 0), ("1.5s", 1_500_000_000), ("2", 2_000_000_000), (".5 ms", 500_000)],
+    [
+        ("5ms", 5_000_000),
+        ("100us", 100_000),
+        ("0", 0),
+        ("1.5s", 1_500_000_000),
+        ("2", 2_000_000_000),
+        (".5 ms", 500_000),
+    ],
 )
 def test_duration(text, nanoseconds):
     assert duration("--io-latency", text) == nanoseconds
@@ -22,9 +29,7 @@ def test_a_bad_duration_names_option_and_value(text):
     assert "--io-latency" in str(caught.value) and repr(text) in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "rate"), [("200MB/s", 200e6), ("1KiB/s", 1024), ("0", 0), ("3 gb/s", 3e9), ("7", 7)]
-)
+@pytest.mark.parametrize(("text", "rate"), [("200MB/s", 200e6), ("1KiB/s", 1024), ("0", 0), ("3 gb/s", 3e9), ("7", 7)])
 def test_bandwidth(text, rate):
     assert bandwidth("--io-bandwidth", text) == rate
 

@@ -118,7 +118,7 @@ def test_range_records_are_given_back():
 
 
 def test_range_is_released_while_the_page_is_busy_in_silence(play):
-    """It is let go right after pmap_enter, the page still busy (`dragonfly.md` 2.12): that is no lock-order violation."""
+    """It is let go right after pmap_enter, the page still busy (`dragonfly.md` 2.12): no lock-order violation."""
     page = play.ground.busy
     play.alone(0, (RANGE_ACQUIRE, 0, 10), (BUSY_TRY, page, 1), (RANGE_RELEASE, 0), (BUSY_RELEASE, page))
     assert play.broken() == []

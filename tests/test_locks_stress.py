@@ -9,7 +9,8 @@ from vmconc.memory.jit import jit_off
 
 ROUNDS = 60 if jit_off() else 60_000
 CLASS_OF = {
-    "lockmgr": VM_MAP, "token": VM_OBJECT, "chain": CHAIN, "busy": VM_PAGE, "spin": PAGE_SPIN, "pip": PIP, "range": RANGE,
+    "lockmgr": VM_MAP, "token": VM_OBJECT, "chain": CHAIN, "busy": VM_PAGE, "spin": PAGE_SPIN,
+    "pip": PIP, "range": RANGE,
 }  # fmt: skip
 
 

@@ -50,7 +50,8 @@ def test_layout():
     fields = STRUCTS["Node"].fields
     offsets = {name: field.offset // 8 for name, field in fields.items()}
     assert offsets == {
-        "life": 0, "next_free": 1, "number": 2, "link": 3, "inner": 4, "words": 7, "nodes": 12, "alias": 5, "link_alias": 3, "last": 15,
+        "life": 0, "next_free": 1, "number": 2, "link": 3, "inner": 4, "words": 7, "nodes": 12, "alias": 5,
+        "link_alias": 3, "last": 15,
     }  # fmt: skip
     assert STRUCTS["Node"].stride == 2 * LINE_BYTES and STRUCTS["Inner"].stride == 24
     assert fields["number"].guard == ("inner", "const") and STRUCTS["Node"].doc.startswith("A record with one field")

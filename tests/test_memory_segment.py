@@ -207,9 +207,9 @@ def test_a_failed_create_leaves_no_file_open(monkeypatch):
         create(Sizes({"Node": 1}, 1 << 32), BUILD)
 
     def refuse(*_args):
-        raise SegmentError("no")
+        raise OSError("no")
 
-    monkeypatch.setattr(module.Segment, "__init__", refuse)
+    monkeypatch.setattr(module.mmap, "mmap", refuse)
     with pytest.raises(SegmentError):
         create(Sizes({"Node": 1}), BUILD)
     assert len(os.listdir("/proc/self/fd")) == before

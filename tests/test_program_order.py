@@ -53,13 +53,28 @@ def test_a_touch_waits_for_the_last_change_that_covers_its_page():
     assert [waits_of(plan, i) for i in (6, 7, 8)] == [[(0, 4)], [(0, 5)], []]
 
 
-def test_changes_of_one_space_are_totally_ordered():
+def test_changes_of_one_space_wait_for_each_other_only_if_their_ranges_overlap():
     build, a, b = two_threads()
-    build.munmap(a, 0, 4096)
+    build.munmap(a, 0, 2 * 4096)
     build.munmap(b, 8 * 4096, 4096)
     build.munmap(a, 4 * 4096, 4096)
+    build.mprotect(b, 4096, 4 * 4096, RW)
+    build.mremap(a, 8 * 4096, 4096, 9 * 4096, 4096)
     plan = build.finish()
-    assert [waits_of(plan, i) for i in (4, 5)] == [[(0, 4)], [(1, 1)]]
+    assert [waits_of(plan, i) for i in (4, 5, 6, 7)] == [[(0, 3)], [], [(0, 5)], [(1, 1)]]
+
+
+def test_a_change_of_the_whole_space_is_ordered_with_all_others():
+    build, a, b = two_threads()
+    c = build.vfork(a)
+    build.munmap(a, 0, 4096)
+    build.munmap(b, 8 * 4096, 4096)
+    build.fork(c)
+    build.munmap(a, 4096, 4096)
+    build.munmap(b, 9 * 4096, 4096)
+    build.fork(a)
+    plan = build.finish()
+    assert [waits_of(plan, i) for i in range(5, 10)] == [[(0, 4)], [(0, 5), (1, 1)], [(2, 1)], [(2, 1)], [(1, 2)]]
 
 
 def test_a_touch_that_grows_a_stack_is_a_change():

@@ -1,5 +1,6 @@
 """The entry point: finds the command, and turns whatever goes wrong into one line and an exit code."""
 
+import gc
 import sys
 
 import typer
@@ -38,7 +39,8 @@ def common(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line.  Imports and compiled code make no garbage worth looking for: a session switches it on."""
+    gc.disable()
     sys.exit(guarded(app, sys.argv[1:]))
 
 

@@ -95,7 +95,11 @@ def plain(shown: Table, name: str, values: list[str]) -> None:
 def show_agreement(out: Console, result: CompareResult) -> None:
     """Print what the recorded kernel did against what the protocols did, for traces."""
     for name, found in result.agreement.items():
-        shown = Table("kernel", "vmconc", box=None, pad_edge=False, padding=(0, 2, 0, 0), title=f"agreement, {name}")
+        out.print(
+            f"agreement of {name} with the recorded kernel: {found['agree']:,} of {found['comparable']:,} faults "
+            f"({100 * found['share']:.1f} %)"
+        )
+        shown = Table("kernel", "vmconc", box=None, pad_edge=False, padding=(0, 2, 0, 0))
         shown.add_column("faults", justify="right")
         shown.add_column("why")
         for entry in found["rows"]:

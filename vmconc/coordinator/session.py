@@ -1,5 +1,6 @@
 """What the runs of one command share: compiled kernels, a run directory with its lock and log, the plans' files."""
 
+import gc
 from types import TracebackType
 
 from vmconc.coordinator.engine import Job, run_plan
@@ -30,6 +31,8 @@ class Session:
             for build in builds:
                 load_protocol(build.protocol)
             warm(builds, show)
+            gc.freeze()  # what is loaded by now stays: workers and later collections need not look at it
+            gc.enable()
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise

@@ -125,6 +125,10 @@ def progress(cold: list[Build], show: bool) -> Iterator[Callable[[int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     names = " and ".join(build.protocol or "kernels" for build in cold)
+    if not sys.stderr.isatty():
+        print(f"compiling {names}: first run of this version, up to a minute", file=sys.stderr, flush=True)
+        yield lambda done: None
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

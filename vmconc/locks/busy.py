@@ -5,7 +5,7 @@
 
 from vmconc.locks.block import block
 from vmconc.locks.classes import EXCLUSIVE, SHARED, VM_PAGE
-from vmconc.locks.hook import acquired, failed, released, requested, wait_begins, wait_ends
+from vmconc.locks.hook import acquired, failed, point, released, requested, wait_begins, wait_ends
 from vmconc.locks.rules import NOT_HELD, broken
 from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas
@@ -27,21 +27,30 @@ class Busy:
 
 
 @kernel
-def busy_try(cpu, busy, also_soft, site):
-    """Hard-busy the page if it is not hard-busy, nor (`also_soft`) soft-busy; return whether it was possible.
-
-    Locks: entry  the token of the page's object, or the page is otherwise known to stay
-           exit   the page hard-busy if True
-    """
+def take_busy(cpu, busy, also_soft, site):
+    """Hard-busy the page if it is not hard-busy, nor (`also_soft`) soft-busy; return whether it was possible."""
     while True:
         word = busy.word
         if word & PBUSY_LOCKED != 0 or (also_soft and word & PBUSY_MASK != 0):
-            failed(cpu, VM_PAGE)
             return False
         if atomic_cas(busy, "word", word, word | PBUSY_LOCKED):
             busy.owner = cpu.index + 1
             acquired(cpu, offset(busy), VM_PAGE, EXCLUSIVE, site)
             return True
+
+
+@kernel
+def busy_try(cpu, busy, also_soft, site):
+    """Hard-busy the page if that needs no waiting; return whether it was possible.
+
+    Locks: entry  the token of the page's object, or the page is otherwise known to stay
+           exit   the page hard-busy if True
+    """
+    point(cpu)
+    taken = take_busy(cpu, busy, also_soft, site)
+    if not taken:
+        failed(cpu, VM_PAGE)
+    return taken
 
 
 @kernel
@@ -52,13 +61,12 @@ def is_busy(busy, also_soft):
 
 
 @kernel
-def busy_sleep(cpu, busy, also_soft, site):
-    """Sleep once if the page is busy.  Nothing is owned on return and the page may be another one.
+def sleep_if_busy(cpu, busy, also_soft, site):
+    """Sleep once if the page is busy, without a word in the statistics.
 
-    Locks: entry  no lock whose holder the page's owner may wait for
-           exit   same; tokens were lost
+    Locks: entry  as `busy_sleep`
+           exit   same
     """
-    since = wait_begins(cpu, VM_PAGE, EXCLUSIVE)
     prepare(cpu, offset(busy), site)
     word = busy.word
     mask = PBUSY_LOCKED | PBUSY_MASK if also_soft else PBUSY_LOCKED
@@ -66,7 +74,19 @@ def busy_sleep(cpu, busy, also_soft, site):
         block(cpu, FOREVER)
     else:
         cancel(cpu)
-    wait_ends(cpu, VM_PAGE, since)
+
+
+@kernel
+def busy_sleep(cpu, busy, also_soft, site):
+    """Sleep once if the page is busy.  Nothing is owned on return and the page may be another one.
+
+    Locks: entry  no lock whose holder the page's owner may wait for
+           exit   same; tokens were lost
+    """
+    if is_busy(busy, also_soft):
+        since = wait_begins(cpu, VM_PAGE, EXCLUSIVE)
+        sleep_if_busy(cpu, busy, also_soft, site)
+        wait_ends(cpu, VM_PAGE, since)
 
 
 @kernel
@@ -77,8 +97,12 @@ def busy_wait(cpu, busy, also_soft, site):
            exit   the page hard-busy; tokens may have been lost
     """
     requested(cpu, offset(busy), VM_PAGE, EXCLUSIVE)
-    while not busy_try(cpu, busy, also_soft, site):
-        busy_sleep(cpu, busy, also_soft, site)
+    if take_busy(cpu, busy, also_soft, site):
+        return
+    since = wait_begins(cpu, VM_PAGE, EXCLUSIVE)
+    while not take_busy(cpu, busy, also_soft, site):
+        sleep_if_busy(cpu, busy, also_soft, site)
+    wait_ends(cpu, VM_PAGE, since)
 
 
 @kernel
@@ -110,6 +134,7 @@ def busy_owned(cpu, busy):
 @kernel
 def soft_try(cpu, busy, site):
     """Soft-busy the page unless it is hard-busy; never counts up in passing (793bf44fb8)."""
+    point(cpu)
     while True:
         word = busy.word
         if word & PBUSY_LOCKED != 0:
@@ -123,12 +148,12 @@ def soft_try(cpu, busy, site):
 @kernel
 def soft_release(cpu, busy):
     """Give one soft-busy back; the last one wakes those who want the page."""
+    if busy.word & PBUSY_MASK == 0:
+        broken(cpu, NOT_HELD, offset(busy), SHARED, busy.word)
+        return
     released(cpu, offset(busy), VM_PAGE)
     while True:
         word = busy.word
-        if word & PBUSY_MASK == 0:
-            broken(cpu, NOT_HELD, offset(busy), SHARED, word)
-            return
         new = word - 1
         if new & PBUSY_MASK == 0:
             new &= ~PBUSY_WANTED

@@ -34,6 +34,12 @@ class Chain:
 
 
 @kernel
+def chain_free(chain):
+    """Tell whether nobody holds the chain lock."""
+    return chain.word & (CHAINLK_MASK | CHAINLK_EXCL) == 0
+
+
+@kernel
 def chain_sleep(cpu, chain, word, bits, reason):
     """Announce with `bits` that somebody waits and sleep, unless the word has changed."""
     prepare(cpu, offset(chain), reason)
@@ -106,7 +112,9 @@ def chain_wait(cpu, chain):
                 wakeup(cpu, offset(chain))
                 return
         else:
+            since = wait_begins(cpu, CHAIN, SHARED)
             chain_sleep(cpu, chain, word, CHAINLK_WAIT, OBJCHNW)
+            wait_ends(cpu, CHAIN, since)
 
 
 @kernel
@@ -116,12 +124,12 @@ def chain_release(cpu, chain):
     Locks: entry  held
            exit   not held
     """
+    if chain_free(chain):
+        broken(cpu, NOT_HELD, offset(chain), EXCLUSIVE, chain.word)
+        return
     released(cpu, offset(chain), CHAIN)
     while True:
         word = chain.word
-        if word & (CHAINLK_MASK | CHAINLK_EXCL) == 0:
-            broken(cpu, NOT_HELD, offset(chain), EXCLUSIVE, word)
-            return
         new = word - 1 if word & CHAINLK_MASK != 0 else word & ~CHAINLK_EXCL
         if new & CHAINLK_MASK == 0:
             new &= ~CHAINLK_WAIT
@@ -129,9 +137,3 @@ def chain_release(cpu, chain):
             break
     if word & CHAINLK_WAIT != 0 and new & CHAINLK_WAIT == 0:
         wakeup(cpu, offset(chain))
-
-
-@kernel
-def chain_free(chain):
-    """Tell whether nobody holds the chain lock."""
-    return chain.word & (CHAINLK_MASK | CHAINLK_EXCL) == 0

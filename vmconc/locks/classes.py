@@ -1,7 +1,8 @@
 """Lock classes and modes: what kinds of lock there are, in the order in which they may be waited for.
 
 Classes below UNORDERED are ranked: a CPU that holds one may wait only for one of the same or a higher
-number (DragonFly's order of hard locks, `docs/locks.md`).  Tokens have no rank: they are given up while their holder sleeps.
+number (DragonFly's order of hard locks, `docs/locks.md`).  Tokens have no rank: they are given up while
+their holder sleeps.
 """
 
 VM_MAP = 1
@@ -12,15 +13,17 @@ VM_PAGE = 5
 PMAP = 6
 PAGE_SPIN = 7
 PAGE_QUEUE = 8
-UNORDERED = 9  # first class without a rank
-VM_OBJECT = 9
-MAP_TOKEN = 10
-PIP = 11
+RANGE_SPIN = 9
+UNORDERED = 10  # first class without a rank
+VM_OBJECT = 10
+MAP_TOKEN = 11
+PIP = 12
 CLASSES = 16  # room in the tables indexed by class
 
 CLASS_NAMES = {
     VM_MAP: "vm_map", VNODE: "vnode", RANGE: "range", CHAIN: "chain", VM_PAGE: "vm_page", PMAP: "pmap",
-    PAGE_SPIN: "page_spin", PAGE_QUEUE: "page_queue", VM_OBJECT: "vm_object", MAP_TOKEN: "map_token", PIP: "pip",
+    PAGE_SPIN: "page_spin", PAGE_QUEUE: "page_queue",
+    RANGE_SPIN: "range_spin", VM_OBJECT: "vm_object", MAP_TOKEN: "map_token", PIP: "pip",
 }  # fmt: skip
 
 CLASS_DOCS = {
@@ -32,6 +35,7 @@ CLASS_DOCS = {
     PMAP: "one translation slot or page-table page of a pmap",
     PAGE_SPIN: "spinlock of a page: its list of translations, its queue",
     PAGE_QUEUE: "spinlock of one page queue",
+    RANGE_SPIN: "spinlock of a map's list of interlocked ranges",
     VM_OBJECT: "token of an object: its resident pages, size, type",
     MAP_TOKEN: "token of a map: serialises fork, insert, delete",
     PIP: "paging-in-progress count of an object: it may not be torn down",

@@ -16,7 +16,8 @@ REASONS_MAX = 32
 
 STATE_IDLE, STATE_RUNNING, STATE_BLOCKED, STATE_DONE, STATE_STOPPED = range(5)
 STATE_NAMES = {
-    STATE_IDLE: "idle", STATE_RUNNING: "running", STATE_BLOCKED: "blocked", STATE_DONE: "done", STATE_STOPPED: "stopped",
+    STATE_IDLE: "idle", STATE_RUNNING: "running", STATE_BLOCKED: "blocked", STATE_DONE: "done",
+    STATE_STOPPED: "stopped",
 }  # fmt: skip
 
 

@@ -15,8 +15,19 @@ from vmconc.locks.classes import (
 )
 from vmconc.locks.cpu import HELD_BEFORE_SHIFT, HELD_MAX, HELD_SITE_SHIFT, HELD_WHAT_MASK
 from vmconc.locks.rules import LOCK_ORDER, LOCK_RECURSION, NOT_HELD, TOO_MANY_HELD, broken
+from vmconc.locks.steps import (
+    STEP_ACQUIRE,
+    STEP_DOWNGRADE,
+    STEP_FAIL,
+    STEP_RECURSE,
+    STEP_RELEASE,
+    STEP_REOWN,
+    STEP_UPGRADE,
+    log_step,
+)
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import controlled, tracked
+from vmconc.memory.refs import offset
 from vmconc.memory.system import nanoseconds, schedule_point
 
 RANKED = (1 << UNORDERED) - 1
@@ -30,10 +41,16 @@ def count(cpu, cls, column, amount):
 
 
 @kernel
-def requested(cpu, lock, cls, mode):
-    """Note that a lock is about to be waited for if need be: the schedule point, then the order rules."""
+def point(cpu):
+    """Let the controlled engine choose who goes on: before every lock operation, tries and releases too."""
     if controlled(cpu):
         schedule_point(cpu)
+
+
+@kernel
+def requested(cpu, lock, cls, mode):
+    """Note that a lock is about to be waited for if need be: the schedule point, then the order rules."""
+    point(cpu)
     if tracked(cpu):
         if cls < UNORDERED and (cpu.held_classes & RANKED) >> (cls + 1) != 0:
             broken(cpu, LOCK_ORDER, lock, cls, cpu.held_classes)
@@ -47,6 +64,8 @@ def acquired(cpu, lock, cls, mode, site):
     if tracked(cpu):
         cpu.counts[cls * COUNT_COLUMNS + mode] += 1
         push_held(cpu, lock, cls, mode, site)
+    if controlled(cpu):
+        log_step(cpu, STEP_ACQUIRE, lock, cls, mode, site)
 
 
 @kernel
@@ -92,6 +111,9 @@ def holds(cpu, lock):
 @kernel
 def released(cpu, lock, cls):
     """Note a release: take the lock off the held-lock stack.  Mostly it is on top."""
+    if controlled(cpu):
+        log_step(cpu, STEP_RELEASE, lock, cls, 0, 0)
+    point(cpu)
     if tracked(cpu):
         last = cpu.held_count - 1
         if last >= 0 and cpu.held_lock[last] == lock and held_class(cpu, last) == cls:
@@ -122,6 +144,8 @@ def remove_held(cpu, lock, cls):
 @kernel
 def changed_mode(cpu, lock, cls, mode):
     """Note an upgrade or downgrade of a held lock."""
+    if controlled(cpu):
+        log_step(cpu, STEP_UPGRADE if mode != 0 else STEP_DOWNGRADE, lock, cls, mode, 0)
     if tracked(cpu):
         i = find_held(cpu, lock, cls)
         if i < 0:
@@ -151,15 +175,21 @@ def wait_ends(cpu, cls, since):
 def failed(cpu, cls):
     """Note a try that did not succeed."""
     count(cpu, cls, COUNT_FAILED, 1)
+    if controlled(cpu):
+        log_step(cpu, STEP_FAIL, 0, cls, 0, 0)
 
 
 @kernel
 def recursed(cpu, cls):
     """Note an acquisition of a token that this CPU already owns exclusively."""
     count(cpu, cls, COUNT_RECURSIVE, 1)
+    if controlled(cpu):
+        log_step(cpu, STEP_RECURSE, offset(cpu.token[cpu.token_count - 1]), cls, 1, 0)
 
 
 @kernel
 def reowned(cpu, cls):
     """Note that a token was taken again after a sleep."""
     count(cpu, cls, COUNT_REOWNED, 1)
+    if controlled(cpu):
+        log_step(cpu, STEP_REOWN, 0, cls, 0, 0)

@@ -10,7 +10,7 @@ each transition is one compare-and-set:
 
 from vmconc.locks.block import block
 from vmconc.locks.classes import EXCLUSIVE, SHARED
-from vmconc.locks.hook import acquired, changed_mode, failed, released, requested, wait_begins, wait_ends
+from vmconc.locks.hook import acquired, changed_mode, failed, point, released, requested, wait_begins, wait_ends
 from vmconc.locks.rules import NOT_HELD, broken
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
@@ -54,7 +54,7 @@ def bars_shared(word):
 
 @kernel
 def after_last(word):
-    """Return the word after the last holder left: handed over to a waiting upgrade, else to a waiting writer, else free."""
+    """Return the word after the last holder left: a waiting upgrade has it now, else a waiting writer, else nobody."""
     if word & UPREQ != 0:
         cpu = word >> UPREQ_SHIFT & FIELD
         return word & ~(UPREQ | UPREQ_CPU) | EXCL | cpu << OWNER_SHIFT
@@ -189,6 +189,7 @@ def lock_exclusive(cpu, lock, site):
 @kernel
 def lock_try(cpu, lock, mode, site):
     """Acquire if that needs no waiting (LK_NOWAIT); return whether it was got."""
+    point(cpu)
     while True:
         word = lock.word
         if mode == EXCLUSIVE:
@@ -205,7 +206,7 @@ def lock_try(cpu, lock, mode, site):
 
 @kernel
 def lock_upgrade(cpu, lock):
-    """Turn a share into exclusive ownership (LK_EXCLUPGRADE).  Return False, **holding nothing**, if another upgrade waits.
+    """Turn a share into exclusive ownership (LK_EXCLUPGRADE); False, **holding nothing**, if another upgrade waits.
 
     Locks: entry  held shared
            exit   held exclusively if True, not held if False
@@ -213,6 +214,9 @@ def lock_upgrade(cpu, lock):
     requested_upgrade = False
     while not requested_upgrade:
         word = lock.word
+        if word & SHARES == 0:
+            broken(cpu, NOT_HELD, offset(lock), lock.cls, word)
+            return False
         if word & UPREQ != 0:
             released(cpu, offset(lock), lock.cls)
             leave_shared(cpu, lock)
@@ -239,12 +243,12 @@ def lock_downgrade(cpu, lock):
     Locks: entry  held exclusively
            exit   held shared
     """
+    if not owned(cpu, lock.word):
+        broken(cpu, NOT_HELD, offset(lock), lock.cls, lock.word)
+        return
     changed_mode(cpu, offset(lock), lock.cls, SHARED)
     while True:
         word = lock.word
-        if not owned(cpu, word):
-            broken(cpu, NOT_HELD, offset(lock), lock.cls, word)
-            return
         if atomic_cas(lock, "word", word, (word & ~(EXCL | OWNER | WAITERS)) + SHARE):
             break
     if word & WAITERS != 0:
@@ -258,11 +262,11 @@ def lock_release(cpu, lock):
     Locks: entry  held
            exit   not held
     """
+    if not owned(cpu, lock.word) and lock.word & SHARES == 0:
+        broken(cpu, NOT_HELD, offset(lock), lock.cls, lock.word)
+        return
     released(cpu, offset(lock), lock.cls)
     if not owned(cpu, lock.word):
-        if lock.word & SHARES == 0:
-            broken(cpu, NOT_HELD, offset(lock), lock.cls, lock.word)
-            return
         leave_shared(cpu, lock)
         return
     while True:

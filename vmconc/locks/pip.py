@@ -37,12 +37,12 @@ def pip_add(cpu, pip, site):
 @kernel
 def pip_wakeup(cpu, pip):
     """Take one away; the last one wakes those who wait."""
+    if pip.word & COUNT == 0:
+        broken(cpu, COUNT_UNDERFLOW, offset(pip), 1, 0)
+        return
     released(cpu, offset(pip), PIP)
     while True:
         word = pip.word
-        if word & COUNT == 0:
-            broken(cpu, COUNT_UNDERFLOW, offset(pip), 1, 0)
-            return
         new = word - 1
         if new & COUNT == 0:
             new = 0

@@ -4,7 +4,7 @@ Used where a translation must not change between being looked up and being enter
 """
 
 from vmconc.locks.block import block
-from vmconc.locks.classes import EXCLUSIVE, RANGE
+from vmconc.locks.classes import EXCLUSIVE, RANGE, RANGE_SPIN
 from vmconc.locks.exhaust import take_record
 from vmconc.locks.hook import acquired, released, requested, wait_begins, wait_ends
 from vmconc.locks.sites import site
@@ -60,19 +60,19 @@ def range_acquire(cpu, ranges, start, end, site):
     record.end = end
     requested(cpu, offset(record), RANGE, EXCLUSIVE)
     while True:
-        spin_lock(cpu, ranges.spin, RANGE, ILOCK_SPIN)
+        spin_lock(cpu, ranges.spin, RANGE_SPIN, ILOCK_SPIN)
         other = overlapping(ranges, start, end)
         if not other:
             break
         other.waited = 1
         prepare(cpu, offset(other), ILOCK)
-        spin_unlock(cpu, ranges.spin, RANGE)
+        spin_unlock(cpu, ranges.spin, RANGE_SPIN)
         since = wait_begins(cpu, RANGE, EXCLUSIVE)
         block(cpu, FOREVER)
         wait_ends(cpu, RANGE, since)
     record.following = ranges.head
     ranges.head = record
-    spin_unlock(cpu, ranges.spin, RANGE)
+    spin_unlock(cpu, ranges.spin, RANGE_SPIN)
     acquired(cpu, offset(record), RANGE, EXCLUSIVE, site)
     return record
 
@@ -85,7 +85,7 @@ def range_release(cpu, ranges, record):
            exit   not
     """
     released(cpu, offset(record), RANGE)
-    spin_lock(cpu, ranges.spin, RANGE, ILOCK_SPIN)
+    spin_lock(cpu, ranges.spin, RANGE_SPIN, ILOCK_SPIN)
     if ranges.head == record:
         ranges.head = record.following
     else:
@@ -95,7 +95,7 @@ def range_release(cpu, ranges, record):
         before.following = record.following
     waited = record.waited
     record.following = null(record)
-    spin_unlock(cpu, ranges.spin, RANGE)
+    spin_unlock(cpu, ranges.spin, RANGE_SPIN)
     if waited != 0:
         wakeup(cpu, offset(record))
     table_give(cpu, table(cpu, "RangeRecord"), offset(record))

@@ -38,7 +38,7 @@ RULES = {
     LOCK_RECURSION: ("lock-recursion", "a map lock is not taken twice by one CPU"),
     NOT_HELD: ("not-held", "only a holder releases, upgrades or downgrades a lock"),
     IO_MAP_HELD: ("io-map-held", "chained: the map lock is not held during pager I/O (invariant 13)"),
-    IO_MAP_RELEASED: ("io-map-released", "backing: the map lock is held shared from lookup to the attempt's end (13, 14)"),
+    IO_MAP_RELEASED: ("io-map-released", "backing: the map lock is held shared from lookup to the end (13, 14)"),
     PAGE_WITHOUT_TOKEN: ("page-without-token", "resident pages change only under the object's exclusive token (6)"),
     PAGE_NOT_BUSY: ("page-not-busy", "a page is hard-busy when it is inserted, removed, freed or entered (6, 15)"),
     DOUBLE_FREE: ("double-free", "a record is freed once (invariant 24)"),

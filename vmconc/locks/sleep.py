@@ -6,8 +6,10 @@ Either the waiter sees the changed condition or the waker sees the waiter.
 """
 
 from vmconc.locks.cpu import STATE_BLOCKED, STATE_RUNNING, STATE_STOPPED
+from vmconc.locks.steps import STEP_SLEEP, STEP_WAKE, log_step
 from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store, atomic_swap, fence
 from vmconc.memory.jit import kernel
+from vmconc.memory.queries import controlled
 from vmconc.memory.refs import at, null, offset, struct
 from vmconc.memory.segment import HEADER
 from vmconc.memory.struct import guard
@@ -80,16 +82,21 @@ def prepare(cpu, channel, reason):
 
 @kernel
 def cancel(cpu):
-    """Leave the queue.  Return False if a wakeup had already taken this CPU off it."""
+    """Leave the queue.  Return False if a wakeup came first: then it is over, and cannot end a later sleep.
+
+    Only after `prepare`.
+    """
     channel = cpu.channel
-    if channel == 0:
-        return False
-    queue = queue_of(cpu, channel)
-    queue_lock(queue)
-    found = cpu.channel != 0
-    if found:
-        unlink(queue, cpu)
-    queue_unlock(queue)
+    found = False
+    if channel != 0:
+        queue = queue_of(cpu, channel)
+        queue_lock(queue)
+        found = cpu.channel != 0
+        if found:
+            unlink(queue, cpu)
+        queue_unlock(queue)
+    while not found and cpu.wake[0] == 0:  # the waker has taken this CPU off the queue and is about to say so
+        cpu_pause()
     return found
 
 
@@ -115,6 +122,8 @@ def halt(cpu, timeout):
            exit   same
     """
     cpu.state = STATE_BLOCKED
+    if controlled(cpu):
+        log_step(cpu, STEP_SLEEP, cpu.channel, cpu.wait_class, cpu.wait_mode, cpu.reason)
     cpu.wait_since = nanoseconds()
     deadline = cpu.wait_since + timeout if timeout < FOREVER else FOREVER
     spins = 0
@@ -132,6 +141,8 @@ def halt(cpu, timeout):
         futex_wait(cpu.wake, 0, min(left, NAP))
     cpu.state = STATE_RUNNING
     cpu.progress += 1
+    if controlled(cpu):
+        log_step(cpu, STEP_WAKE, 0, cpu.wait_class, cpu.wait_mode, cpu.reason)
     return woken
 
 

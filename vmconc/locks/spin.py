@@ -1,7 +1,7 @@
 """Spinlocks: leaf locks, never held across a sleep."""
 
 from vmconc.locks.classes import EXCLUSIVE
-from vmconc.locks.hook import acquired, released, requested, wait_begins, wait_ends
+from vmconc.locks.hook import acquired, point, released, requested, wait_begins, wait_ends
 from vmconc.locks.sleep import leave_if_stopping
 from vmconc.memory.atomics import atomic_cas, atomic_store
 from vmconc.memory.jit import kernel
@@ -49,6 +49,7 @@ def spin_slowly(cpu, spin, cls):
 @kernel
 def spin_try(cpu, spin, cls, site):
     """Acquire a spinlock if it is free; return whether it was."""
+    point(cpu)
     taken = atomic_cas(spin, "owner", 0, cpu.index + 1)
     if taken:
         acquired(cpu, offset(spin), cls, EXCLUSIVE, site)

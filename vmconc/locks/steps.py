@@ -10,8 +10,8 @@ from vmconc.memory.struct import guard
 from vmconc.memory.table import table
 
 (
-    STEP_ACQUIRE, STEP_RELEASE, STEP_FAIL, STEP_RECURSE, STEP_UPGRADE, STEP_DOWNGRADE, STEP_REOWN, STEP_SLEEP, STEP_WAKE,
-    STEP_READ, STEP_READ_DONE,
+    STEP_ACQUIRE, STEP_RELEASE, STEP_FAIL, STEP_RECURSE, STEP_UPGRADE, STEP_DOWNGRADE, STEP_REOWN, STEP_SLEEP,
+    STEP_WAKE, STEP_READ, STEP_READ_DONE,
 ) = range(1, 12)  # fmt: skip
 
 STEP_NAMES = {
@@ -29,8 +29,8 @@ class Step:
     action: int = guard("cpu")
     lock: int = guard("cpu")  # byte offset of the lock, page or channel; 0: not known
     cls: int = guard("cpu")  # class of the lock, 0: none
-    mode: int = guard("cpu")
-    site: int = guard("cpu")  # of a release: where the lock was acquired
+    mode: int = guard("cpu")  # not of a release
+    site: int = guard("cpu")  # 0: not known
 
 
 @kernel

@@ -6,7 +6,7 @@ this CPU owned it exclusively already.  (DragonFly `sys/kern/lwkt_token.c`; `dra
 
 from vmconc.locks.classes import EXCLUSIVE, SHARED
 from vmconc.locks.cpu import TOKENS_MAX
-from vmconc.locks.hook import acquired, failed, recursed, released, reowned, requested, wait_begins, wait_ends
+from vmconc.locks.hook import acquired, failed, point, recursed, released, reowned, requested, wait_begins, wait_ends
 from vmconc.locks.rules import TOKEN_ORDER, TOKEN_UPGRADE, TOO_MANY_HELD, broken
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, halt, leave_if_stopping, prepare, wakeup
@@ -155,14 +155,15 @@ def reown_tokens(cpu):
 
 @kernel
 def push_token(cpu, token, mode):
-    """Push a token on the stack."""
+    """Push a token on the stack; return False if it is full."""
     n = cpu.token_count
     if n >= TOKENS_MAX:
         broken(cpu, TOO_MANY_HELD, offset(token), TOKENS_MAX, n)
-        return
+        return False
     cpu.token[n] = token
     cpu.token_mode[n] = mode
     cpu.token_count = n + 1
+    return True
 
 
 @kernel
@@ -180,7 +181,8 @@ def token_get(cpu, token, mode, site):
     if mode == EXCLUSIVE and token_held(cpu, token):
         broken(cpu, TOKEN_UPGRADE, offset(token), 0, 0)
     first = cpu.token_count == 0
-    push_token(cpu, token, mode)
+    if not push_token(cpu, token, mode):
+        return
     if not take(cpu, token, mode, first):
         contended_get(cpu, token, mode)
     acquired(cpu, offset(token), token.cls, mode, site)
@@ -204,6 +206,7 @@ def contended_get(cpu, token, mode):
 @kernel
 def token_try(cpu, token, mode, site):
     """Acquire a token if that needs no waiting; return whether it did."""
+    point(cpu)
     if token_owned(cpu, token):
         push_token(cpu, token, RECURSIVE)
         recursed(cpu, token.cls)
@@ -211,7 +214,9 @@ def token_try(cpu, token, mode, site):
     if not take(cpu, token, mode, cpu.token_count == 0):
         failed(cpu, token.cls)
         return False
-    push_token(cpu, token, mode)
+    if not push_token(cpu, token, mode):
+        drop(cpu, token, mode)
+        return False
     acquired(cpu, offset(token), token.cls, mode, site)
     return True
 
@@ -242,6 +247,8 @@ def token_swap(cpu):
         broken(cpu, TOKEN_ORDER, 0, 2, top + 1)
         return
     token, mode = cpu.token[top], cpu.token_mode[top]
+    if token == cpu.token[top - 1]:  # the lower one is what owns it
+        return
     cpu.token[top], cpu.token_mode[top] = cpu.token[top - 1], cpu.token_mode[top - 1]
     cpu.token[top - 1], cpu.token_mode[top - 1] = token, mode
 

@@ -20,6 +20,7 @@ class Build:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError(f"no mode {self.mode!r}; choose one of {', '.join(MODES)}")
+        object.__setattr__(self, "bugs", tuple(sorted(self.bugs)))
 
     def __str__(self) -> str:
         return "+".join([f"{self.mode}.{self.protocol}", *self.bugs])

@@ -1,8 +1,8 @@
 """Larger kernels are called, not copied: keeps a cold compile linear in the size of the source.
 
-Numba links the code of every callee, and of the callee's callees, into each caller and optimises the whole again.  Here a
-kernel above a size is left out of its callers' modules, which call it by symbol.  A caller that is restored from the
-disk cache first restores what it calls: the list goes with it (`reload_init`).
+Numba links the code of every callee, and of the callee's callees, into each caller and optimises the whole
+again.  Here a kernel above a size is left out of its callers' modules, which call it by symbol.  A caller that
+is restored from the disk cache first restores what it calls: the list goes with it (`reload_init`).
 """
 
 import contextlib

@@ -7,6 +7,7 @@ record or an array is reached without a load.  The build is part of the type (`b
 
 import operator
 import weakref
+from typing import ClassVar
 
 from numba import types
 from numba.core import cgutils
@@ -64,7 +65,7 @@ class PairModel(models.StructModel):
 class Memory:
     """One mapping as this process sees it.  `words` is its content as signed 64-bit integers."""
 
-    live: "weakref.WeakValueDictionary[int, Memory]" = weakref.WeakValueDictionary()
+    live: ClassVar[weakref.WeakValueDictionary] = weakref.WeakValueDictionary()  # by address
 
     def __init__(self, buffer, base: int):
         self.buffer, self.base = buffer, base
@@ -144,8 +145,9 @@ def struct(cls=None, *, align: int = LINE_BYTES):
     if cls is None:
         return lambda decorated: struct(decorated, align=align)
     declared = declare(cls, align)
-    members = {name: twin_property(field) for name, field in declared.fields.items()}
-    twin = type(cls.__name__, (Reference,), {"__slots__": (), "__doc__": cls.__doc__, "struct": declared.name, **members})
+    members: dict[str, object] = {name: twin_property(field) for name, field in declared.fields.items()}
+    members |= {"__slots__": (), "__doc__": cls.__doc__, "struct": declared.name}
+    twin = type(cls.__name__, (Reference,), members)
     TWINS[declared.name] = twin
     typeof_impl.register(twin)(lambda value, context: RefType(declared.name, value.build))
     return twin

@@ -8,6 +8,7 @@ import ctypes
 import hashlib
 import mmap
 import os
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from vmconc.memory.jit import jit_off
 from vmconc.memory.pagebytes import PAGE_SIZE
 from vmconc.memory.refs import TWINS, Memory, Reference, struct
 from vmconc.memory.struct import STRUCTS, Embed, Refs, Words, guard
-from vmconc.memory.table import DIRECTORY, SLOTS, slot_of
+from vmconc.memory.table import BATCH, DIRECTORY, ROOMY, SLOTS, SPARE, slot_of
 
 MAGIC = 0x766D636F6E6331  # "vmconc1"
 HEADER = 4096  # byte offset of the Machine record; 0 is null
@@ -82,10 +83,12 @@ class Segment:
     """A mapping and its tables, as Python sees it."""
 
     def __init__(self, fd: int, size: int, build: Build):
-        if jit_off() and build.mode != "controlled":
-            raise SegmentError(f"mode {build.mode!r} needs the JIT; with NUMBA_DISABLE_JIT=1 only 'controlled' runs")
         self.fd, self.build = fd, build
-        self.map = mmap.mmap(fd, size, mmap.MAP_SHARED)
+        weakref.finalize(self, os.close, fd)
+        try:
+            self.map = mmap.mmap(fd, size, mmap.MAP_SHARED)
+        except OSError as error:
+            raise SegmentError(f"cannot map {size >> 20} MiB: {error}; use fewer --frames") from error
         base = ctypes.addressof(ctypes.c_char.from_buffer(self.map))
         self.memory = Memory(self.map, base)
         self.machine = self.ref("Machine", HEADER)
@@ -135,8 +138,10 @@ def dtype_of(name: str) -> np.dtype:
 
 
 def create(sizes: Sizes, build: Build, directory: Path = Path("/dev/shm"), cpus: int = 1, seed: int = 0) -> Segment:
-    """Make a mapping with every table in its place, all zero.  Raises SegmentError naming the directory if it cannot."""
+    """Make a mapping with every table in its place, all zero.  Raises SegmentError, naming the directory."""
     check_slots(sizes.tables)
+    if jit_off() and build.mode != "controlled":
+        raise SegmentError(f"mode {build.mode!r} needs the JIT; with NUMBA_DISABLE_JIT=1 only 'controlled' runs")
     places, end = {}, DIRECTORY + SLOTS * STRUCTS["Table"].stride
     for name, capacity in sizes.tables.items():
         places[name] = end
@@ -148,6 +153,8 @@ def create(sizes: Sizes, build: Build, directory: Path = Path("/dev/shm"), cpus:
         table = segment.table(name)
         table.first, table.stride = first, STRUCTS[name].stride
         table.capacity, table.slot = sizes.tables[name], slot_of(name)
+        roomy = table.capacity >= ROOMY * (cpus + 1)
+        table.batch, table.spare = (BATCH, SPARE) if roomy else (1, 0)
     machine = segment.machine
     machine.magic, machine.digest, machine.size, machine.cpus = MAGIC, layout_digest(), size, cpus
     machine.pool, machine.frames, machine.seed = pool, sizes.frames, seed
@@ -177,7 +184,12 @@ def attach(path: Path, build: Build) -> Segment:
         fd = os.open(path, os.O_RDWR)
     except OSError as error:
         raise SegmentError(f"cannot open {path}: {error}") from error
-    segment = Segment(fd, os.fstat(fd).st_size, build)
-    if segment.machine.magic != MAGIC or segment.machine.digest != layout_digest():
-        raise SegmentError(f"{path} is no segment of this version of vmconc")
+    size = os.fstat(fd).st_size
+    if size < DIRECTORY:
+        os.close(fd)
+        raise SegmentError(f"{path} has {size} bytes: it is no segment of vmconc")
+    segment = Segment(fd, size, build)
+    machine = segment.machine
+    if machine.magic != MAGIC or machine.digest != layout_digest() or machine.size != size:
+        raise SegmentError(f"{path} is no segment of this version of vmconc, or it is cut short")
     return segment

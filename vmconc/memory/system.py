@@ -8,6 +8,7 @@ from numba import types
 from numba.core import cgutils
 
 from vmconc.memory import fibers
+from vmconc.memory.fibers import ProcessLeft
 from vmconc.memory.lowering import I64, constant, lowers, parts
 from vmconc.memory.refs import ArrayType, RefType
 
@@ -39,16 +40,12 @@ def schedule_point(cpu) -> None:
 
 def futex_wait(words, expected: int, timeout: int) -> None:
     """Sleep while the low 32 bits of `words[0]` equal `expected`, at most `timeout` ns; may return early."""
-    if words[0] == expected and not fibers.switch():
-        time.sleep(min(timeout / SECOND, 0.0005))
+    if words[0] == expected:
+        fibers.sleep(min(timeout / SECOND, 0.0005))
 
 
 def futex_wake(words) -> None:
     """Wake every sleeper on `words[0]`."""
-
-
-class ProcessLeft(BaseException):
-    """With the JIT off, the end of an emulated CPU that was told to stop."""
 
 
 def leave_process(status: int) -> None:

@@ -20,6 +20,7 @@ LIFE, NEXT, CONTENT = 0, 1, 2  # words of every record of a table
 SLOTS = 1024
 BATCH = 8
 SPARE = 32
+ROOMY = 64  # with fewer records than this for each CPU no CPU keeps free ones to itself
 DIRECTORY = 8192  # byte offset of the first Table record
 
 
@@ -34,7 +35,8 @@ class Table:
     fresh: int = guard("atomic")  # records never yet handed out begin here
     spin: int = guard("atomic")
     head: int = guard("spin")  # shared free list
-    live: int = guard("atomic")  # records handed out, batched: a hint
+    batch: int = guard("const")  # records that move between a CPU's list and the shared one at a time
+    spare: int = guard("const")  # free records a CPU keeps at most
     refused: int = guard("atomic")  # allocations that failed
 
 
@@ -105,19 +107,19 @@ def pop_free(cpu, table):
 
 @kernel
 def refill_fresh(cpu, table):
-    """Move up to BATCH records that were never used to the CPU's list."""
-    first = atomic_add(table, "fresh", BATCH)
-    last = min(first + BATCH, table.capacity)
+    """Move a batch of records that were never used to the CPU's list."""
+    first = atomic_add(table, "fresh", table.batch)
+    last = min(first + table.batch, table.capacity)
     for index in range(first, last):
         push_free(cpu, table, table.first + index * table.stride)
 
 
 @kernel
 def refill_shared(cpu, table):
-    """Move up to BATCH records from the shared list to the CPU's."""
+    """Move up to a batch of records from the shared list to the CPU's."""
     table_lock(table)
     moved = 0
-    while moved < BATCH and table.head != 0:
+    while moved < table.batch and table.head != 0:
         off = table.head
         table.head = words_at(cpu, off)[NEXT]
         push_free(cpu, table, off)
@@ -127,9 +129,9 @@ def refill_shared(cpu, table):
 
 @kernel
 def return_spare(cpu, table):
-    """Move BATCH records from the CPU's list to the shared one."""
+    """Move a batch of records from the CPU's list to the shared one."""
     table_lock(table)
-    for _ in range(BATCH):
+    for _ in range(table.batch):
         off = pop_free(cpu, table)
         words_at(cpu, off)[NEXT] = table.head
         table.head = off
@@ -160,13 +162,13 @@ def table_take(cpu, table):
 def table_give(cpu, table, off):
     """Free and poison a record.  Return False, and do nothing, if it is not allocated."""
     record = words_at(cpu, off)
-    if record[LIFE] & 1 == 0:
+    life = record[LIFE]
+    if life & 1 == 0 or not atomic_cas(record, LIFE, life, life + 1):
         return False
     for i in range(CONTENT, table.stride // 8):
         record[i] = POISON
-    record[LIFE] += 1
     push_free(cpu, table, off)
-    if cpu.free.count[table.slot] > SPARE:
+    if cpu.free.count[table.slot] > table.spare:
         return_spare(cpu, table)
     return True
 

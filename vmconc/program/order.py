@@ -3,8 +3,11 @@
 1. Inside one LWP the order is that of the plan; its CPU sees to that.
 2. The first operation of an LWP waits for the fork, vfork or spawn that started it, and for the exit of the LWP that
    had the same word before it.
-3. Changes of one space (everything but touches) are totally ordered, as in the plan.
-   A touch that grows a stack, or that finds no mapping at all, is a change too: it depends on more than its page.
+3. A change of a space (everything but a touch) of a range waits for the earlier changes by other LWPs whose ranges
+   overlap it, and for the last change of the whole space: fork, vfork, exec, exit.  A change of the whole space waits
+   for all earlier changes by other LWPs.  So changes that do not commute are ordered as in the plan.
+   A touch that grows a stack, or that finds no mapping at all, is a change of the whole space too: it depends on more
+   than its page.
 4. A touch waits for the last change by another LWP that covers its page.  A change waits for the earlier touches, by
    the others, of the pages in its range.  A fork has no range: touches of the other LWPs race with it.
 5. A parent suspended in a true vfork waits until its child has left the space.
@@ -27,51 +30,63 @@ _NO_RANGE = (op.FORK, op.VFORK, op.SPAWN, op.EXEC, op.EXIT)
 
 
 class _Space:
-    """The changes of one address space so far, and the touches that no change covers yet."""
+    """The changes of one address space so far, and the touches that no change covers yet.
 
-    __slots__ = ("changes", "known", "last", "number", "shared", "touched")
+    Changes are numbered.  Whoever is ordered after a whole-space change is so after all changes before it.
+    """
+
+    __slots__ = ("after", "changes", "latest", "number", "shared", "touched", "whole")
 
     def __init__(self, founder: int) -> None:
         self.shared = False  # a second LWP has ever been here; before that there is nobody to wait for
         self.number = 0
-        self.last: Point = (founder, 0)
+        self.whole: tuple[int, Point] = (0, (founder, 0))  # the last whole-space change
+        self.latest: dict[int, int] = {}  # LWP -> its last change since then, as its count
         self.changes: IntervalMap[tuple[int, Point]] = IntervalMap()
-        self.known: dict[int, int] = {founder: 0}  # LWP -> last change that it is ordered after
+        self.after: dict[int, int] = {founder: 0}  # LWP -> last whole-space change that it is ordered after
         self.touched: dict[int, dict[int, int]] = {founder: {}}  # LWP -> page -> its count after the touch
 
     def join(self, lwp: int) -> None:
-        """Let in an LWP that starts after the last change."""
+        """Let in an LWP that starts after a whole-space change, the last one."""
         self.shared = True
-        self.known[lwp] = self.number
+        self.after[lwp] = self.whole[0]
         self.touched[lwp] = {}
 
     def leave(self, lwp: int) -> None:
-        """Let an LWP go; its leaving is a change, which orders its touches for everybody else."""
-        del self.known[lwp], self.touched[lwp]
+        """Let an LWP go; its leaving is a whole-space change, which orders its touches for everybody else."""
+        del self.after[lwp], self.touched[lwp]
 
-    def touch(self, lwp: int, page: int, count: int) -> Point | None:
-        """Note a touch and return the change it must wait for."""
+    def touch(self, lwp: int, page: int, count: int) -> list[Point]:
+        """Note a touch and return the change it must wait for, if any: the last one of its page."""
         self.touched[lwp][page] = count
-        if self.known[lwp] == self.number:
-            return None
         change = self.changes.find(page)
-        if change is None or change[0] <= self.known[lwp]:
-            return None
-        self.known[lwp] = change[0]  # changes are totally ordered: the earlier ones are implied
-        return change[1]
+        return [change[1]] if change is not None and change[0] > self.after[lwp] else []
 
-    def change(self, lwp: int, count: int, ranges: Ranges) -> list[Point]:
+    def change(self, lwp: int, count: int, ranges: Ranges, whole: bool) -> list[Point]:
         """Note a change and return what it must wait for."""
-        before = [] if self.known[lwp] == self.number else [self.last]
+        before = [self.whole[1]] if self.whole[0] > self.after[lwp] else []
+        self.after[lwp] = self.whole[0]
         self.number += 1
-        self.last = (lwp, count)
-        self.known[lwp] = self.number
+        if whole:
+            before += self.latest.items()
+            self.whole = (self.number, (lwp, count))
+            self.after[lwp] = self.number
+            self.latest.clear()
+        else:
+            self.latest[lwp] = count
         for start, end in ranges:
-            for other, pages in self.touched.items():
-                latest = _take_latest(pages, start, end)
-                if latest and other != lwp:
-                    before.append((other, latest))
-            self.changes.assign(start, end, (self.number, self.last))
+            before += self.cover(lwp, start, end)
+            self.changes.assign(start, end, (self.number, (lwp, count)))
+        return before
+
+    def cover(self, lwp: int, start: int, end: int) -> list[Point]:
+        """Return the changes and touches of [start, end) that a change by this LWP waits for; forget the touches."""
+        earlier = {change for _, _, change in self.changes.cut(start, end)}
+        before = [point for number, point in earlier if number > self.after[lwp]]
+        for other, pages in self.touched.items():
+            latest = _take_latest(pages, start, end)
+            if latest and other != lwp:
+                before.append((other, latest))
         return before
 
 
@@ -114,17 +129,15 @@ class _Orderer:
         space = self.spaces[lwp]
         assert space is not None
         if space.shared and end:
-            self.due[lwp] += space.change(lwp, count, [(page, end)])
+            self.due[lwp] += space.change(lwp, count, [(page, end)], whole=True)
         elif space.shared:
-            change = space.touch(lwp, page, count)
-            if change:
-                self.due[lwp].append(change)
+            self.due[lwp] += space.touch(lwp, page, count)
 
     def change(self, row: np.void, kind: int, lwp: int, count: int) -> None:
         """Order an operation that is not a touch."""
         space = self.spaces[lwp]
         if space is not None and space.shared:
-            self.due[lwp] += space.change(lwp, count, _ranges(row, kind))
+            self.due[lwp] += space.change(lwp, count, _ranges(row, kind), whole=kind in _NO_RANGE)
         if kind in _STARTS:
             self.start(kind, lwp, int(row["target"]), count, suspend=bool(row["flags"] & op.VFORK_SUSPEND))
         elif kind in (op.EXEC, op.EXIT):

@@ -11,7 +11,7 @@ def protocol_names() -> list[str]:
 
 
 def load_protocol(name: str) -> ModuleType:
-    """Import a protocol's kernels and return its package, whose docstring describes it.  Raises KeyError if there is none."""
+    """Import a protocol's kernels and return its package, whose docstring describes it.  Raises KeyError."""
     if name not in protocol_names():
         raise KeyError(name)
     return importlib.import_module(f"{__name__}.{name}")

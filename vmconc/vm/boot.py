@@ -128,12 +128,12 @@ def boot_program(segment: Segment, plan, cpus: int) -> None:
     lwps["parent_word"][: len(numbers)] = [lwp.parent_word for lwp in plan.lwps]
     owner = plan.ops["lwp"] % cpus
     order = program_order(plan, cpus)
-    ops = segment.view("Op")
+    records = segment.view("Op")
     for column in OP_COLUMNS:
-        ops[column][: len(order)] = plan.ops[column][order]
-    segment_waits = segment.view("Wait")
-    segment_waits["lwp"][: len(plan.waits)] = plan.waits["lwp"]
-    segment_waits["count"][: len(plan.waits)] = plan.waits["count"]
+        records[column][: len(order)] = plan.ops[column][order]
+    waits = segment.view("Wait")
+    waits["lwp"][: len(plan.waits)] = plan.waits["lwp"]
+    waits["count"][: len(plan.waits)] = plan.waits["count"]
     bounds = np.searchsorted(owner[order], np.arange(cpus + 1))
     view = segment.view("Cpu")
     view["first_op"][:cpus], view["last_op"][:cpus] = bounds[:-1], bounds[1:]

@@ -118,7 +118,7 @@ def disk_take(queue):
 
 @kernel
 def disk_wait(cpu, timeout):
-    """For the disk process: return the byte offset of the next request, 0 after `timeout` ns or when the machine stops."""
+    """For the disk process: return the byte offset of the next request, 0 after `timeout` ns or at the end."""
     queue = disk_queue(cpu)
     request = disk_take(queue)
     if not request and timeout > 0 and not stopping(cpu):

@@ -1,6 +1,7 @@
 """Address maps: finding, making, clipping and merging entries; the map lock and its timestamp.
 
-The sorted index is changed under the map lock exclusively.  (DragonFly `sys/vm/vm_map.c`; `dragonfly.md` 1.1, 1.2, 5.1.)
+The sorted index is changed under the map lock exclusively.  (DragonFly `sys/vm/vm_map.c`; `dragonfly.md` 1.1,
+1.2, 5.1.)
 """
 
 from vmconc.locks.classes import EXCLUSIVE

@@ -76,9 +76,9 @@ def object_drop(cpu, object):
     before = atomic_add(object, "hold_count", -1)
     if before < 1:
         broken(cpu, COUNT_UNDERFLOW, offset(object), 1, before)
-    if before == 1 and object.flags & OBJ_DEAD != 0 and object.ref_count == 0:
-        if not table_give(cpu, table(cpu, "VmObject"), offset(object)):
-            broken(cpu, DOUBLE_FREE, offset(object), 0, 0)
+    last = before == 1 and object.flags & OBJ_DEAD != 0 and object.ref_count == 0
+    if last and not table_give(cpu, table(cpu, "VmObject"), offset(object)):
+        broken(cpu, DOUBLE_FREE, offset(object), 0, 0)
 
 
 @kernel

@@ -107,7 +107,7 @@ def page_remove(cpu, page):
 
 @kernel
 def page_alloc(cpu, object, pindex):
-    """Take a free frame for an empty index: the page, hard-busy and not valid; null without memory or if the index is taken.
+    """Take a free frame for an index: the page, hard-busy and not valid; null without memory or if the index is taken.
 
     Locks: entry  the object's token exclusively
            exit   same; the page hard-busy

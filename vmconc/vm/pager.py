@@ -3,9 +3,12 @@
 (DragonFly `sys/vm/vnode_pager.c`, `vm_pager.c`.)
 """
 
-from vmconc.locks.classes import VM_MAP
+from vmconc.locks.classes import EXCLUSIVE, VM_MAP, VM_PAGE
+from vmconc.locks.sites import site
+from vmconc.locks.steps import STEP_READ, STEP_READ_DONE, log_step
 from vmconc.memory.jit import kernel
-from vmconc.memory.queries import tracked
+from vmconc.memory.queries import controlled, tracked
+from vmconc.memory.refs import offset
 from vmconc.vm.disk import READ, WRITE, disk_transfer
 from vmconc.vm.events import (
     GETPAGE,
@@ -18,6 +21,7 @@ from vmconc.vm.events import (
 )
 from vmconc.vm.structs import OBJT_DEFAULT, VALID_ALL
 
+GETPAGES = site("vnode_pager.getpage")
 PAGER_OK, PAGER_FAIL, PAGER_ERROR = 0, 1, 2
 
 
@@ -49,7 +53,12 @@ def pager_get_page(cpu, object, page):
     if page.pindex >= vnode.pages:
         return PAGER_FAIL
     note_pagein(cpu)
-    if disk_transfer(cpu, READ, vnode.index, page.pindex, page.frame) != 0:
+    if controlled(cpu):
+        log_step(cpu, STEP_READ, offset(page), VM_PAGE, EXCLUSIVE, GETPAGES)
+    status = disk_transfer(cpu, READ, vnode.index, page.pindex, page.frame)
+    if controlled(cpu):
+        log_step(cpu, STEP_READ_DONE, offset(page), VM_PAGE, EXCLUSIVE, GETPAGES)
+    if status != 0:
         event(cpu, IO_ERRORS)
         return PAGER_ERROR
     page.valid = VALID_ALL

@@ -1,7 +1,7 @@
 """Translations: a page table of four levels per space, entered and removed under slot locks, tracked by pv entries.
 
-Order: slot (placemarker) -> page-table page -> page spinlock.  A translation taken away or reduced is shot down before the
-call returns: no CPU is using it any more.  (DragonFly `sys/platform/pc64/x86_64/pmap.c` before part 11;
+Order: slot (placemarker) -> page-table page -> page spinlock.  A translation taken away or reduced is shot down
+before the call returns: no CPU is using it any more.  (DragonFly `sys/platform/pc64/x86_64/pmap.c` before part 11;
 `dragonfly.md` 1.6, 2.9.)
 """
 

@@ -73,7 +73,7 @@ def entry_delete_pages(cpu, space, entry):
 
 @operation
 def object_coalesce(cpu, object, start, next_pages):
-    """Extend an anonymous object over the `next_pages` pages that begin at index `start`; return whether it was possible.
+    """Extend an anonymous object over the `next_pages` pages from index `start` on; return whether it was possible.
 
     Locks: entry  the map exclusively
            exit   same
@@ -82,7 +82,7 @@ def object_coalesce(cpu, object, start, next_pages):
 
 @operation
 def fork_entry(cpu, parent, entry, child, copy):
-    """Fill `copy`, the child's entry that is in no map yet, from the parent's entry, which has an object: share or mark for copying.
+    """Fill `copy`, the child's entry that is in no map yet, from the parent's, which has an object: share or mark it.
 
     Locks: entry  both maps exclusively
            exit   same

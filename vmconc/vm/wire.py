@@ -201,7 +201,7 @@ def copy_wired_page(cpu, source, object, pindex):
 def copy_wired(cpu, parent, entry, copy):
     """Give the child of a fork its own copy of a wired entry: the pages now, nothing shared, nothing wired.
 
-    The child's entry keeps no layer of the parent's: with pages copied at index 0 a layer below would show through (B42).
+    The child's entry keeps no layer of the parent's: with pages copied at index 0 one below would show through (B42).
 
     Locks: entry  both maps exclusively
            exit   same

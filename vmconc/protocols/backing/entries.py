@@ -76,7 +76,6 @@ def shadow(cpu, entry):
     entry.object = result
     entry.offset = 0
     entry.ba.backing_ba = ba
-    entry.ba.flags = 0
     object_drop(cpu, result)
 
 

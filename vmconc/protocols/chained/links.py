@@ -7,6 +7,8 @@ vm_object_reference_locked; `dragonfly.md` 2.3, 2.4.)
 
 from vmconc.locks.chain import (
     CHAINLK_EXCL,
+    CHAINLK_EXCLREQ,
+    CHAINLK_MASK,
     chain_acquire,
     chain_exclusive,
     chain_free,
@@ -51,7 +53,8 @@ def chain_below_acquire(cpu, object, mode, site):
     if controlled(cpu):
         schedule_point(cpu)
     chain = object.chain
-    waits = not chain_free(chain)
+    bars = CHAINLK_EXCL | CHAINLK_EXCLREQ if mode == SHARED else CHAINLK_EXCL | CHAINLK_MASK
+    waits = chain.word & bars != 0
     since = wait_begins(cpu, CHAIN, mode) if waits else 0
     if mode == SHARED:
         chain_shared(cpu, chain)
