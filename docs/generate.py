@@ -7,10 +7,13 @@ A block stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 """
 
 import ast
+import functools
 import importlib
 import inspect
+import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -84,7 +87,7 @@ def guarded_by() -> dict[str, list[str]]:
     from vmconc.memory.struct import STRUCTS
 
     found: dict[str, list[str]] = {}
-    for _, struct in sorted(STRUCTS.items()):
+    for struct in (STRUCTS[name] for name in sorted(comments())):
         for field in struct.fields.values():
             for name in field.guard:
                 cls = class_of(struct.name, name)
@@ -286,20 +289,23 @@ def locks_page() -> str:
 def operations() -> list[str]:
     """Write what every protocol has to provide."""
     rows = []
-    seen = set()
     for module in import_all():
+        source = inspect.getsource(module)
         for function in vars(module).values():
-            declared = getattr(function, "operation", None)
-            if declared is None or declared.name in seen or getattr(function, "__module__", "") == "":
+            declared = vars(function).get("operation") if inspect.isfunction(function) else None
+            if declared is None or f"@operation\ndef {declared.name}(" not in source:
                 continue
-            if f"def {declared.name}(" not in inspect.getsource(module):
-                continue
-            seen.add(declared.name)
             where = module.__name__.removeprefix("vmconc.").replace(".", "/") + ".py"
-            entry = " ".join(inspect.cleandoc(declared.__doc__ or "").partition("Locks:")[2].split())
             call = f"{declared.name}({', '.join(declared.signature.parameters)})"
-            rows.append([f"`{call}`", f"`{where}`", first_line(declared.__doc__), entry.replace("exit", "; exit").removeprefix("entry")])
-    return table(["operation", "declared in", "what it does", "locks at entry; at exit"], sorted(rows))
+            rows.append([f"`{call}`", f"`{where}`", first_line(declared.__doc__), *contract(declared.__doc__)])
+    return table(["operation", "declared in", "what it does", "held at entry", "held at exit"], sorted(rows))
+
+
+def contract(text: str | None) -> list[str]:
+    """Return what a docstring says is held at entry and at exit."""
+    said = " ".join(inspect.cleandoc(text or "").partition("Locks:")[2].split())
+    entry, _, leave = said.removeprefix("entry ").partition(" exit ")
+    return [entry, leave]
 
 
 def sizes() -> list[str]:
@@ -364,8 +370,79 @@ def uses(name: str) -> bool:
     return any(re.search(rf"\b{name}\b", path.read_text()) for path in files)
 
 
+# Faults under the microscope: (what, layers, layer that has the page, write, only the pager has it).
+FAULTS = (
+    ("page in the only layer", "D", 0, False, False),
+    ("page in the first of 3 layers", "DDD", 0, False, False),
+    ("page of a file, in memory", "V", 0, False, False),
+    ("zero-fill, 1 layer", "D", None, True, False),
+    ("zero-fill, 2 layers", "DD", None, True, False),
+    ("zero-fill, 5 layers", "DDDDD", None, True, False),
+    ("copy-on-write from layer 1", "DD", 1, True, False),
+    ("copy-on-write from layer 4", "DDDDD", 4, True, False),
+    ("copy-on-write from layer 8", "DDDDDDDDD", 8, True, False),
+    ("read of a page in layer 4", "DDDDD", 4, False, False),
+    ("page-in of a mapped file", "V", 0, False, True),
+    ("page-in below 1 layer, write", "DV", 1, True, True),
+    ("page-in below 4 layers, write", "DDDDV", 4, True, True),
+)
+
+
+@functools.cache
+def examined() -> list[list[dict[str, int]]]:
+    """Return, for each fault, the counts under chained, backing, and backing with the heuristic set."""
+    command = [sys.executable, str(Path(__file__)), "--examine"]
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(PACKAGE.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    found: list[list[dict[str, int]]] = json.loads(done.stdout)
+    return found
+
+
+def examine_all() -> None:
+    """Be that process: print what it is asked for."""
+    from vmconc.coordinator.microscope import examine
+
+    runs = (("chained", False), ("backing", False), ("backing", True))
+    found = [
+        [examine(layers, page, write, heuristic, False, paged_out, name)[name]["counts"] for name, heuristic in runs]
+        for _, layers, page, write, paged_out in FAULTS
+    ]
+    print(json.dumps(found))
+
+
+def cost(counts: dict[str, int]) -> list[str]:
+    """Write the counts of one fault that have a column."""
+    exclusive = counts.get("tok_X", 0)
+    tokens = f"{counts.get('tok_S', 0) + exclusive} ({exclusive})"
+    chain = counts.get("chain_S", 0) + counts.get("chain_X", 0)
+    names = ("attempts", "map_S", "map_relock_timed")
+    rest = ("vnode_S", "pip", "page_alloc", "io")
+    return [*[str(counts.get(n, 0)) for n in names], tokens, str(chain), *[str(counts.get(n, 0)) for n in rest]]
+
+
+COST = ["attempts", "map shared", "relocked, timed", "tokens (exclusive)", "chain", "vnode", "pip", "pages taken", "page-ins"]
+
+
+def chained_costs() -> list[str]:
+    """Write what faults cost under chained."""
+    rows = [[fault[0], *cost(seen[0])] for fault, seen in zip(FAULTS, examined(), strict=True)]
+    return table(["fault", *COST], rows)
+
+
+def backing_costs() -> list[str]:
+    """Write what faults cost under backing, with the heuristic off and on."""
+    rows = [
+        [fault[0], *[off if off == on else f"{off} / {on}" for off, on in zip(cost(seen[1]), cost(seen[2]), strict=True)]]
+        for fault, seen in zip(FAULTS, examined(), strict=True)
+    ]
+    keep = [i for i in range(len(COST) + 1) if i - 1 not in (COST.index("relocked, timed"), COST.index("chain"))]
+    heading = ["fault", *COST]
+    return table([heading[i] for i in keep], [[row[i] for i in keep] for row in rows])
+
+
 BLOCKS: dict[str, Callable[[], list[str]]] = {
     "operations": operations, "sizes": sizes, "programs": programs, "calls": calls, "reasons": reasons,
+    "chained-costs": chained_costs, "backing-costs": backing_costs,
 }  # fmt: skip
 BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -387,6 +464,9 @@ def pages() -> dict[Path, str]:
 
 def main(arguments: list[str]) -> int:
     """Write, or with `--check` only compare."""
+    if "--examine" in arguments:
+        examine_all()
+        return 0
     changed = [path for path, text in pages().items() if not path.exists() or path.read_text() != text]
     if "--check" in arguments:
         for path in changed:

@@ -6,21 +6,26 @@ import numpy as np
 from conftest import run_cpus
 from helpers_machine import Machine
 
-from vmconc.locks.busy import busy_release
+from vmconc.locks.busy import busy_release, busy_try
 from vmconc.locks.classes import CHAIN, COUNT_COLUMNS, EXCLUSIVE, PIP, SHARED, VM_MAP, VM_OBJECT, VNODE
-from vmconc.locks.cpu import STATE_DONE
+from vmconc.locks.cpu import STATE_BLOCKED, STATE_DONE
 from vmconc.locks.sites import site
 from vmconc.memory.fibers import Deadlock, Hub
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import words_at
+from vmconc.memory.refs import at, words_at
+from vmconc.memory.system import processor_yield
 from vmconc.program import PlanBuilder
+from vmconc.protocols.chained.collapse import collapse
+from vmconc.protocols.chained.links import chain_object_acquire, chain_object_release
 from vmconc.vm import opcodes as op
+from vmconc.vm.disk import DISK_IO
 from vmconc.vm.events import EVENT_NAMES
 from vmconc.vm.fault import resolve_fault
 from vmconc.vm.map import map_lookup_entry
 from vmconc.vm.object import object_allocate, object_drop, object_hold
 from vmconc.vm.page import page_alloc
 from vmconc.vm.queue import page_activate
+from vmconc.vm.radix import radix_get
 from vmconc.vm.run import run_cpu
 from vmconc.vm.structs import OBJT_DEFAULT, OBJT_VNODE, VALID_ALL
 
@@ -54,13 +59,13 @@ def fault_once(cpu, space, va, write):
 class Chain:
     """One space with one entry over a chain of objects: `types` from the front, 'D' or at the end 'V'."""
 
-    def __init__(self, types: str, resident=(), index=3):
+    def __init__(self, types: str, resident=(), index=3, cpus=1):
         build = PlanBuilder("chain")
         build.file("file", 64)
         lwp = build.spawn()
         build.mmap(lwp, BASE, PAGES * PAGE, RW, 0)
         build.touch(lwp, BASE, write=True)
-        self.machine = Machine(build.finish(), "chained")
+        self.machine = Machine(build.finish(), "chained", cpus)
         self.cpu = self.machine.segment.nth("Cpu", 0)
         self.machine.machine.go = 1
         run_cpu(self.cpu)
@@ -268,3 +273,44 @@ class Storm:
             build.mlock(lwp, va, length)
             build.touch(lwp, va, write=True)
             build.munlock(lwp, va, length)
+
+
+@kernel
+def collapse_now(cpu, object):
+    """Shorten the chain below an object as its callers do."""
+    object_hold(cpu, object, EXCLUSIVE, HERE)
+    chain_object_acquire(cpu, object, EXCLUSIVE, HERE)
+    collapse(cpu, object)
+    chain_object_release(cpu, object)
+    object_drop(cpu, object)
+
+
+@kernel
+def collapse_when_busy(cpu, object, page):
+    """The same once somebody has the page busy."""
+    while page.busy.word == 0:
+        processor_yield()
+    collapse_now(cpu, object)
+
+
+@kernel
+def busy_until_wanted(cpu, page, other):
+    """Keep a page busy until the other CPU sleeps."""
+    busy_try(cpu, page.busy, True, HERE)
+    while other.state != STATE_BLOCKED:
+        processor_yield()
+    busy_release(cpu, page.busy)
+
+
+@kernel
+def page_of(object, index):
+    """Return the page at an index."""
+    return at(object, "VmPage", radix_get(object.pages, index))
+
+
+@kernel
+def run_meanwhile(cpu, other, number):
+    """Execute a CPU's operations, but not before the other one sleeps for the disk in its operation `number`."""
+    while other.op != number or other.state != STATE_BLOCKED or other.reason != DISK_IO:
+        processor_yield()
+    run_cpu(cpu)

@@ -31,8 +31,9 @@ SMALL = {"frames": 2048, "objects": 512, "entries": 2048, "map_entries": 128, "s
 class FakeDisk:
     """Made-up files, what is written to them, and which transfers fail with EIO; known to the test's process too."""
 
-    def __init__(self, errors=0):
+    def __init__(self, errors=0, every=0):
         self.errors = errors  # so many transfers fail, then all go well; -1: all fail
+        self.every, self.asked = every, 0  # each `every`th transfer fails
         self.log, self.store = os.memfd_create("log"), os.memfd_create("store")
 
     def __del__(self):
@@ -54,8 +55,9 @@ class FakeDisk:
         """Move one page; return 0 or an errno."""
         record = segment.ref("IoRequest", request)
         kind, file, page, frame = record.kind, record.file, record.page, record.frame
-        if self.errors:
-            self.errors -= 1
+        self.asked += 1
+        if self.errors or (self.every and self.asked % self.every == 0):
+            self.errors -= self.errors != 0
             return errno.EIO
         words = np.frombuffer(segment.map, np.int64, 512, frame)
         if kind == READ:

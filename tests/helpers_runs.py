@@ -1,6 +1,5 @@
 """Plans and helpers for tests that run the process engine; every run is bounded and leaves nothing."""
 
-import os
 import subprocess
 import sys
 import time
@@ -117,9 +116,3 @@ def await_gone(pids, seconds: float = 5) -> bool:
             return False
         time.sleep(0.01)
     return True
-
-
-def shm_used() -> int:
-    """Return the bytes in use in /dev/shm."""
-    seen = os.statvfs("/dev/shm")
-    return (seen.f_blocks - seen.f_bfree) * seen.f_frsize

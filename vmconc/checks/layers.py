@@ -37,13 +37,10 @@ def chained_links(state: State) -> Links:
     """Link by the objects that have a backing object."""
     entries, objects = state["VmMapEntry"], state["VmObject"]
     target = objects.place(objects["backing_object"])
-    places = np.arange(objects.count)
-    has_link = np.where(target == NULL, NULL, places)
-    head = objects.place(entries["ba.object"])
-    known = target >= 0
-    following = np.full_like(target, NULL)
-    following[known] = has_link[target[known]]
-    first = np.where(head >= 0, has_link[head] if objects.count else head, head)
+    own = np.where(target == NULL, NULL, np.arange(objects.count))  # the link that an object is, if it is one
+    first, following = objects.place(entries["ba.object"]), target.copy()
+    first[first >= 0] = own[first[first >= 0]]
+    following[following >= 0] = own[following[following >= 0]]
     return Links("VmObject", first, target, objects["backing_offset"], following)
 
 

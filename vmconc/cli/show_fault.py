@@ -13,16 +13,23 @@ def show_fault(found: dict[str, Any]) -> None:
     out = console()
     steps = Table("", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in found:
-        steps.add_column(name, overflow="fold")
+        steps.add_column(name, overflow="fold", ratio=1)
     for number, row in enumerate(zip_longest(*[seen["steps"] for seen in found.values()], fillvalue=""), 1):
         steps.add_row(str(number), *[say_step(step) for step in row])
     out.print(steps)
     out.print(counts_table(found))
 
 
+SIGNS = {"acquire": "+", "release": "-"}
+
+
 def say_step(step: Any) -> str:
-    """Write one step, given as text or as its parts."""
-    return step if isinstance(step, str) else " ".join(str(part) for part in step.values())
+    """Write one step: `+` an acquisition, `-` a release, then class, S or X, lock and site."""
+    if not step:
+        return ""
+    sign = SIGNS.get(step["action"], step["action"])
+    mode = {"shared": "S", "exclusive": "X"}.get(step["mode"], step["mode"])
+    return f"{sign} {step['class']} {mode} {step['lock']} [dim]{step['site']}[/dim]"
 
 
 def counts_table(found: dict[str, Any]) -> Table:

@@ -14,7 +14,7 @@ from vmconc.coordinator.disk import Disk, DiskOptions, Storage, serve
 from vmconc.coordinator.errors import EXIT_OWN
 from vmconc.coordinator.files import PlanFiles
 from vmconc.coordinator.logs import LOGGER
-from vmconc.coordinator.machine import make_machine, release
+from vmconc.coordinator.machine import make_machine
 from vmconc.coordinator.options import RunOptions
 from vmconc.coordinator.processes import finish, start
 from vmconc.coordinator.result import Ending, RunResult
@@ -41,7 +41,7 @@ class Job:
 
 
 def run_plan(job: Job) -> RunResult:
-    """Execute a plan once and return what came of it.  Whatever happens, no process and no mapping is left."""
+    """Execute a plan once and return what came of it.  No process is left; the mapping goes with `segment`."""
     segment = make_machine(job.plan, job.protocol, job.options)
     job.directory.announce(segment.fd, job.protocol, job.options.mode)
     clocks = Clocks()
@@ -52,7 +52,6 @@ def run_plan(job: Job) -> RunResult:
             return conduct(job, segment, clocks, crew, requests)
     finally:
         finish(crew, grace=0.0)
-        release(segment)
 
 
 def start_crew(job: Job, segment: Any, clocks: Clocks, crew: list[BaseProcess]) -> None:

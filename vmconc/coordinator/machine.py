@@ -1,6 +1,5 @@
 """Makes machines: a shared mapping, laid out and filled for one plan and one protocol."""
 
-import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -52,11 +51,6 @@ def booted(plan: Plan, build: Build, wanted: Any, cpus: int, directory: Path) ->
         raise EmulatorError(str(error)) from error
     boot(segment, plan, wanted, cpus)
     return segment
-
-
-def release(segment: Any) -> None:
-    """Let go of the mapping: it has no name, so this is its end."""
-    os.close(segment.fd)
 
 
 def empty_machine(build: Build) -> Any:

@@ -31,8 +31,7 @@ class Session:
             for build in builds:
                 load_protocol(build.protocol)
             warm(builds, show)
-            gc.freeze()  # what is loaded by now stays: workers and later collections need not look at it
-            gc.enable()
+            gc.enable()  # the command line has it off while it loads
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise

@@ -78,7 +78,7 @@ def warm_one(build: Build, note: Callable[[int], None]) -> None:
 
 def call_kernels(build: Build) -> None:
     """Run a machine with one CPU that has nothing to do: it goes through every kernel's compiler."""
-    from vmconc.coordinator.machine import empty_machine, release
+    from vmconc.coordinator.machine import empty_machine
     from vmconc.vm.disk import disk_complete, disk_wait
     from vmconc.vm.run import run_cpu
 
@@ -88,7 +88,6 @@ def call_kernels(build: Build) -> None:
     disk = segment.nth("Cpu", 1)
     disk_wait(disk, 0)
     disk_complete.compile(tuple(disk_complete.typeof_pyval(value) for value in (disk, 0, 0)))
-    release(segment)
 
 
 def compile_aside(build: Build) -> int:

@@ -7,12 +7,14 @@ is restored from the disk cache first restores what it calls: the list goes with
 
 import contextlib
 import dis
+import hashlib
 import importlib
 from dataclasses import dataclass
 from typing import Any
 
 import llvmlite.binding as llvm
 from numba.core import dispatcher
+from numba.core.bytecode import FunctionIdentity
 from numba.core.registry import cpu_target
 
 INLINE_INSTRUCTIONS = 60  # bytecode instructions up to which a kernel is copied into its callers
@@ -55,8 +57,32 @@ def outline(function) -> None:
         OUTLINED.add((function.__module__, function.__qualname__))
 
 
+def stable_number(module: str, name: str) -> int:
+    """Return 48 bits that stand for a kernel in its symbol: the same in every process."""
+    return int(hashlib.sha256(f"{module}.{name}".encode()).hexdigest()[:12], 16)
+
+
+def name_stably() -> None:
+    """Have Numba name an outlined kernel's symbol the same in every process.
+
+    It numbers functions as they come.  Two processes that compile side by side may lose an entry of the cache's
+    index to each other; who compiles it again must give it the name by which its callers know it.
+    """
+    identify = FunctionIdentity.from_function.__func__
+
+    def from_function(cls, function):
+        identity = identify(cls, function)
+        if (identity.modname, identity.func_qualname) in OUTLINED:
+            identity.unique_id = stable_number(identity.modname, identity.func_qualname)
+            identity.unique_name = f"{identity.func_qualname}${identity.unique_id}"
+        return identity
+
+    FunctionIdentity.from_function = classmethod(from_function)
+
+
 def install() -> None:
     """Have Numba link nothing of an outlined kernel into its callers."""
+    name_stably()
     context = cpu_target.target_context
     link = context.insert_user_function
 

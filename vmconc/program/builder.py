@@ -142,8 +142,11 @@ class PlanBuilder:
             self._add(op.BRK, lwp, old, new - old, prot=prot, flags=op.MAP_ANON)
 
     def mremap(self, lwp: int, va: int, length: int, new_va: int, new_length: int) -> None:
-        """Move or resize [va, va+length) to [new_va, new_va+new_length)."""
-        self._range(op.MREMAP, lwp, va, length, offset=page_down(new_va), new_length=page_up(new_length))
+        """Move or resize [va, va+length) to [new_va, new_va+new_length).  What moves does not overlap itself."""
+        old, new = page_down(va), page_down(new_va)
+        if new != old and new < page_up(va + length) and old < page_up(new_va + new_length):
+            raise PlanError(f"mremap of LWP {lwp}: {new:#x} overlaps what is moved there from {old:#x}")
+        self._range(op.MREMAP, lwp, va, length, offset=new, new_length=page_up(new_length))
 
     def madvise(self, lwp: int, va: int, length: int, advice: int) -> None:
         """Advise on [va, va+length)."""

@@ -36,15 +36,17 @@ from vmconc.vm.map import (
 from vmconc.vm.object import object_allocate
 from vmconc.vm.opcodes import PROT_WRITE
 from vmconc.vm.page import page_wakeup
-from vmconc.vm.pmap import pmap_enter
+from vmconc.vm.pmap import FLAGS, pmap_enter, pmap_extract
 from vmconc.vm.queue import page_activate, page_unqueue
 from vmconc.vm.structs import (
     ENTRY_COW,
     ENTRY_IN_TRANSITION,
     ENTRY_NEEDS_COPY,
     ENTRY_STACK,
+    ENTRY_USER_WIRED,
     OBJT_DEFAULT,
     PG_REFERENCED,
+    PTE_WIRED,
     VALID_ALL,
 )
 
@@ -61,7 +63,7 @@ class Fault:
     map: "VmMap" = guard("cpu")
     va: int = guard("cpu")  # page aligned
     write: int = guard("cpu")  # the access writes
-    wire: int = guard("cpu")  # wire the page (mlock)
+    wire: int = guard("cpu")  # the entry is wired: so shall the page be
     entry: "VmMapEntry" = guard("cpu")
     may_write: int = guard("cpu")  # enter the page writable
     first_object: "VmObject" = guard("cpu")
@@ -162,6 +164,8 @@ def insert_stack(cpu, map, entry, va):
     """
     lower = entry_create(cpu, va, entry.start)
     entry_copy(entry, lower)
+    lower.wired_count = 0
+    lower.eflags &= ~ENTRY_USER_WIRED
     lower.object = null(entry.object)
     lower.ba.backing_ba = null(entry.ba)
     lower.offset = 0
@@ -217,6 +221,7 @@ def lookup_locked(cpu, fs):
         return KERN_PROTECTION_FAILURE
     if entry.wired_count != 0 and entry.protection & PROT_WRITE != 0:
         fs.write = 1
+    fs.wire = 1 if entry.wired_count != 0 else 0
     may_write = entry.protection & PROT_WRITE != 0
     if entry.eflags & ENTRY_NEEDS_COPY != 0 and entry.object:
         if fs.write:
@@ -294,9 +299,11 @@ def enter_page(cpu, fs):
     if tracked(cpu) and (page.valid != VALID_ALL or page.object != fs.object or page.pindex != fs.pindex):
         broken(cpu, WRONG_PAGE, offset(page), fs.pindex, page.pindex)
     atomic_or(page, "flags", PG_REFERENCED)
+    wired = pmap_extract(fs.space.pmap, fs.va) & (~FLAGS | PTE_WIRED) == page.frame | PTE_WIRED
     pmap_enter(cpu, fs.space.pmap, fs.va, page, fs.may_write != 0, fs.wire != 0)
     if fs.wire != 0:
-        atomic_add(page, "wire_count", 1)
+        if not wired:
+            atomic_add(page, "wire_count", 1)
         page_unqueue(cpu, page)
     else:
         page_activate(cpu, page)

@@ -21,6 +21,7 @@ from vmconc.memory.segment import HEADER
 from vmconc.memory.system import cpu_pause, processor_yield
 from vmconc.memory.table import table, table_give
 from vmconc.vm.events import PMAP_ENTER, SHOOTDOWNS, event
+from vmconc.vm.queue import page_activate
 from vmconc.vm.structs import (
     PAGE_TABLE_SLOTS,
     PG_MAPPED,
@@ -180,6 +181,8 @@ def forget(cpu, pmap, va, pte):
     page = page_at(cpu, pte & ~FLAGS)
     if pte & PTE_MODIFIED != 0:
         atomic_or(page, "dirty", VALID_ALL)
+    if pte & PTE_WIRED != 0 and atomic_add(page, "wire_count", -1) == 1:
+        page_activate(cpu, page)
     pv_unlink(cpu, page, pmap, va)
     atomic_add(pmap, "resident", -1)
 
@@ -202,7 +205,7 @@ def pmap_enter(cpu, pmap, va, page, write, wired):
     new = page.frame | PTE_VALID | (PTE_WRITE if write else 0) | (PTE_WIRED if wired else 0)
     old = leaf.pte[place]
     if old & ~FLAGS == page.frame:
-        replace_flags(cpu, pmap, leaf, place, page, new)
+        replace_flags(cpu, pmap, leaf, place, page, new | old & PTE_WIRED)
     else:
         if old != 0:
             forget(cpu, pmap, va, atomic_swap(leaf.pte, place, 0))

@@ -105,14 +105,16 @@ def page_unqueue(cpu, page):
 
 @kernel
 def page_activate(cpu, page):
-    """Put a page on the active queue."""
-    page_move(cpu, page, PQ_ACTIVE)
+    """Put a page on the active queue, unless it is wired."""
+    if page.wire_count == 0:
+        page_move(cpu, page, PQ_ACTIVE)
 
 
 @kernel
 def page_deactivate(cpu, page):
-    """Put a page on the inactive queue."""
-    page_move(cpu, page, PQ_INACTIVE)
+    """Put a page on the inactive queue, unless it is wired."""
+    if page.wire_count == 0:
+        page_move(cpu, page, PQ_INACTIVE)
 
 
 @kernel

@@ -51,10 +51,11 @@ from vmconc.vm.structs import (
     ENTRY_NEEDS_COPY,
     ENTRY_NEEDS_WAKEUP,
     ENTRY_STACK,
+    ENTRY_USER_WIRED,
     OBJT_DEFAULT,
     OBJT_VNODE,
 )
-from vmconc.vm.wire import copy_wired, unwire_entry
+from vmconc.vm.wire import copy_wired, unwire_entry, unwire_range
 
 MAP_TOKEN_SITE = site("vm_map.token")
 TRANSITION = site("vmtrans")
@@ -278,6 +279,8 @@ def protect_entry(cpu, space, entry, prot):
     """
     before = entry.protection
     entry.protection = prot
+    if prot == 0 and entry.wired_count != 0:
+        unwire_entry(cpu, space, entry)
     if prot == 0:
         pmap_remove(cpu, space.pmap, entry.start, entry.end)
     elif before & PROT_WRITE != 0 and prot & PROT_WRITE == 0:
@@ -381,32 +384,39 @@ def space_mremap(cpu, space, va, length, target, new_length):
     if target != va:
         delete_range(cpu, space, target, target + new_length)
         clip_range(cpu, map, va, va + kept)
+        unwire_range(cpu, space, va, va + length)
         pmap_remove(cpu, space.pmap, va, va + length)
         move_entries(cpu, map, va, va + kept, target)
         delete_range(cpu, space, va, va + length)
     elif new_length < length:
         delete_range(cpu, space, va + new_length, va + length)
     if new_length > length:
-        grow_mapping(cpu, map, target + length, new_length - length)
+        if target == va:
+            delete_range(cpu, space, va + length, va + new_length)
+        grow_mapping(cpu, map, target, target + length, new_length - length)
     map_leave(cpu, map)
 
 
 @kernel
-def grow_mapping(cpu, map, va, length):
-    """Map anonymous memory, or more of the file, above what ends at `va`.
+def grow_mapping(cpu, map, start, va, length):
+    """Map anonymous memory, or more of the file, at `va`: as much like the last entry of [start, va) as new memory can be.
 
     Locks: entry  the map exclusively; the range is free
            exit   same
     """
     lower = entry_at(map, map_search(map, va) - 1)
+    if not lower or lower.end <= start:
+        return
     entry = entry_create(cpu, va, va + length)
     entry_copy(lower, entry)
+    entry.wired_count = 0
+    entry.eflags &= ~ENTRY_USER_WIRED
     entry.object = null(lower.object)
     entry.ba.backing_ba = null(lower.ba)
     entry.offset = 0
     if lower.object and lower.object.type == OBJT_VNODE:
         entry.object = lower.object
-        entry.offset = lower.offset + (lower.end - lower.start >> PAGE_SHIFT)
+        entry.offset = lower.offset + (va - lower.start >> PAGE_SHIFT)
         object_reference(cpu, entry.object)
     map_link(cpu, map, entry)
 
@@ -431,6 +441,8 @@ def inherit(cpu, parent, entry, child, copy):
         fork_entry(cpu, parent, entry, child, copy)
     else:
         entry_copy(entry, copy)
+    copy.wired_count = 0
+    copy.eflags &= ~ENTRY_USER_WIRED
 
 
 @kernel

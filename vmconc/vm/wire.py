@@ -14,6 +14,7 @@ from vmconc.memory.jit import kernel
 from vmconc.memory.pagebytes import PAGE_SHIFT, PAGE_SIZE
 from vmconc.memory.refs import null, offset
 from vmconc.vm.fault import copy_page, entry_shadow, give_object, resolve_fault
+from vmconc.vm.kern import KERN_SUCCESS
 from vmconc.vm.map import (
     clip_range,
     entry_at,
@@ -77,6 +78,22 @@ def unwire_entry(cpu, space, entry):
 
 
 @kernel
+def unwire_range(cpu, space, start, end):
+    """Unwire the entries of a range, but for those in transition.
+
+    Locks: entry  the map exclusively
+           exit   same; tokens may have been lost
+    """
+    place = map_search(space.map, start)
+    entry = entry_at(space.map, place)
+    while entry and entry.start < end:
+        if entry.wired_count != 0 and entry.eflags & ENTRY_IN_TRANSITION == 0:
+            unwire_entry(cpu, space, entry)
+        place += 1
+        entry = entry_at(space.map, place)
+
+
+@kernel
 def prepare_entry(cpu, map, entry):
     """Make an entry ready to be wired: its own object if it may be written; in transition.  Return the entry.
 
@@ -94,13 +111,16 @@ def prepare_entry(cpu, map, entry):
 
 @kernel
 def fault_in(cpu, space, start, end, write):
-    """Fault every page of a range in, wired.
+    """Fault every page of a range in, wired; return whether that went well.
 
     Locks: entry  none
            exit   none
     """
+    good = True
     for va in range(start, end, PAGE_SIZE):
-        resolve_fault(cpu, space, va, write, 1)
+        if resolve_fault(cpu, space, va, write, 1) != KERN_SUCCESS:
+            good = False
+    return good
 
 
 @kernel
@@ -141,9 +161,11 @@ def wire_one(cpu, space, va, end):
         write = 1 if entry.protection & PROT_WRITE != 0 else 0
         map.timestamp += 1
         map_unlock(cpu, map)
-        fault_in(cpu, space, va, stop, write)
+        good = fault_in(cpu, space, va, stop, write)
         map_lock(cpu, map)
         end_transition(cpu, map, va, stop)
+        if not good:
+            unwire_range(cpu, space, va, stop)
     map_unlock(cpu, map)
     return stop
 
@@ -169,13 +191,7 @@ def space_munlock(cpu, space, start, end):
     map = space.map
     map_lock(cpu, map)
     clip_range(cpu, map, start, end)
-    place = map_search(map, start)
-    entry = entry_at(map, place)
-    while entry and entry.start < end:
-        if entry.wired_count != 0 and entry.eflags & ENTRY_IN_TRANSITION == 0:
-            unwire_entry(cpu, space, entry)
-        place += 1
-        entry = entry_at(map, place)
+    unwire_range(cpu, space, start, end)
     if map_lookup_entry(map, start):
         map_simplify(cpu, map, start)
     map_unlock(cpu, map)

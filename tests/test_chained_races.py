@@ -1,0 +1,171 @@
+"""Two CPUs meet under `chained`: the map is unlocked while a page is read, chains change while somebody walks them."""
+
+import time
+
+import pytest
+from conftest import MODE, run_cpus
+from helpers_chained import (
+    BASE,
+    PAGE,
+    RW,
+    SHIFT,
+    Chain,
+    RandomHub,
+    collapse_now,
+    fault_once,
+    objects,
+    put_page,
+    run_meanwhile,
+)
+from helpers_machine import FakeDisk, Machine
+
+from vmconc.locks.classes import CHAIN
+from vmconc.locks.cpu import STATE_BLOCKED, STATE_DONE
+from vmconc.memory.jit import jit_off
+from vmconc.memory.system import processor_yield
+from vmconc.program import PlanBuilder
+from vmconc.program.plan import file_word
+from vmconc.vm.run import run_cpu
+
+only_fibers = pytest.mark.skipif(not jit_off(), reason="fibers switched at random need the JIT off")
+
+
+class PatientDisk(FakeDisk):
+    """Does not transfer page 7 before CPU 1 is done, or sleeps for a chain lock."""
+
+    def __init__(self, ready):
+        super().__init__()
+        self.ready = ready
+
+    def transfer(self, segment, request):
+        """Wait, then transfer."""
+        end, late = time.monotonic() + 10, segment.ref("IoRequest", request).page == 7
+        while late and time.monotonic() < end and not self.ready(segment.nth("Cpu", 1)):
+            processor_yield() if MODE == "controlled" else time.sleep(0.0002)
+        return super().transfer(segment, request)
+
+
+def done(cpu) -> bool:
+    """Tell whether a CPU has nothing left to do."""
+    return cpu.state == STATE_DONE
+
+
+def wants_chain(cpu) -> bool:
+    """Tell whether a CPU sleeps for a chain lock."""
+    return cpu.state == STATE_BLOCKED and cpu.wait_class == CHAIN
+
+
+def race(plan, ready) -> Machine:
+    """Run a plan whose fifth operation on CPU 0 reads page 7 in: all of CPU 1's run meanwhile, until `ready`."""
+    machine = Machine(plan, "chained", 2, PatientDisk(ready))
+    first, second = (machine.segment.nth("Cpu", i) for i in range(2))
+    machine.machine.go = 1
+    run_cpus((run_cpu, first), (run_meanwhile, second, first, 4), (machine.disk.serve, machine.segment))
+    return machine
+
+
+def two_threads(change, write):
+    """Return a plan: one thread reads a page of a file in while the other does `change`."""
+    build = PlanBuilder("two")
+    file = build.file("file", 16)
+    lwp = build.spawn()
+    build.mmap(lwp, BASE, 8 * PAGE, RW, 0, file)
+    build.touch(lwp, BASE, write=True)  # an object in front of the file
+    other = build.vfork(lwp)
+    build.touch(lwp, BASE + 7 * PAGE, write=write)
+    change(build, other)
+    return build.finish()
+
+
+def read_in(machine) -> None:
+    """Assert what is true of every such run."""
+    assert machine.check() == []
+    assert machine.event("pageins_map_held") == 0
+    assert machine.event("map_relock_timed") == machine.event("map_unlock_for_io") >= 2
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_timestamp_has_changed(write):
+    """Another thread has mapped something meanwhile: everything is released and the fault begins anew."""
+    plan = two_threads(lambda build, other: build.mmap(other, BASE + 64 * PAGE, PAGE, RW, 0), write)
+    machine = race(plan, done)
+    read_in(machine)
+    assert machine.retried("map timestamp changed") == machine.event("ts_fail") == 1
+    assert machine.retried("map relock timed out") == 0
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_relock_times_out(write):
+    """Another thread holds the map and waits for the chain lock: who waits for the map with a chain lock gives way."""
+    plan = two_threads(lambda build, other: build.munmap(other, BASE + 2 * PAGE, PAGE), write)
+    machine = race(plan, wants_chain)
+    read_in(machine)
+    assert machine.retried("map relock timed out") == 1 and machine.event("ts_fail") == 0
+
+
+def test_fork_waits_for_a_page_in():
+    """A fork needs the chain lock of the object in front, too."""
+    build = PlanBuilder("fork")
+    file = build.file("file", 16)
+    lwp = build.spawn()
+    build.mmap(lwp, BASE, 8 * PAGE, RW, 0, file)
+    build.touch(lwp, BASE, write=True)
+    other = build.vfork(lwp)
+    build.touch(lwp, BASE + 7 * PAGE, write=True)
+    child = build.fork(other)
+    build.touch(child, BASE + 7 * PAGE)
+    machine = race(build.finish(), wants_chain)
+    read_in(machine)
+    assert machine.retried("map relock timed out") >= 1
+
+
+def test_read_error_gives_everything_back():
+    """A page that cannot be read, in front and below: the touch is tried again and succeeds in the end."""
+    plan = two_threads(lambda build, other: None, True)
+    machine = Machine(plan, "chained", 2, FakeDisk(errors=3)).run()
+    assert machine.check() == [] and machine.event("io_errors") == 3
+
+
+def busy_chain():
+    """Return a chain over a file, some of its pages, and a second CPU."""
+    chain = Chain("DDDDV", cpus=2)
+    for layer in (1, 2, 3):
+        put_page(chain.cpu, chain.objects[layer], 7 + layer * SHIFT, 100 + layer)
+    return chain
+
+
+def settled(chain) -> None:
+    """Assert that the fault found the page of the file and that the chain is whole."""
+    assert chain.word() == file_word(0, chain.index + 4, 0)
+    assert chain.machine.broken() == []
+    for object in objects(chain.machine):
+        assert (object.pip.word, object.chain.word, object.hold_count) == (0, 0, 0)
+
+
+@only_fibers
+@pytest.mark.parametrize("seed", range(40))
+def test_fault_and_collapse_on_fibers(seed):
+    """The walk to the file holds no chain lock: an object may go while it stands there."""
+    chain = busy_chain()
+    other = chain.machine.segment.nth("Cpu", 1)
+    other.state, chain.cpu.state = STATE_DONE, 0
+    bodies = [
+        lambda: fault_once(chain.cpu, chain.space, chain.va, seed % 2),
+        lambda: collapse_now(other, chain.entry.object),
+        lambda: chain.machine.disk.serve(chain.machine.segment),
+    ]
+    RandomHub(bodies, seed).run()
+    settled(chain)
+    assert chain.machine.event("collapses") == 3 or chain.machine.event("renames") > 0
+
+
+def test_fault_and_collapse_on_cpus():
+    """The same on CPUs."""
+    for write in (0, 1):
+        chain = busy_chain()
+        other = chain.machine.segment.nth("Cpu", 1)
+        other.state, chain.cpu.state = STATE_DONE, 0
+        fault = (fault_once, chain.cpu, chain.space, chain.va, write)
+        serve = (chain.machine.disk.serve, chain.machine.segment)
+        run_cpus(fault, (collapse_now, other, chain.entry.object), serve)
+        settled(chain)
