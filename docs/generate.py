@@ -1,4 +1,4 @@
-"""Writes what the documentation says of the code from the code itself: `docs/locks.md`, and marked blocks of other pages.
+"""Writes what the documentation says of the code from the code: `docs/locks.md` and marked blocks of other pages.
 
     python docs/generate.py            rewrite what has changed
     python docs/generate.py --check    exit 1 and name the pages that have changed
@@ -6,282 +6,24 @@
 A block stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 """
 
-import ast
 import functools
-import importlib
 import inspect
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+
+from generate_locks import LAYERS, PACKAGE, first_line, import_all, locks_page, table
 
 DOCS = Path(__file__).resolve().parent
-PACKAGE = DOCS.parent / "vmconc"
-LAYERS = ("memory", "locks", "vm", "protocols")
 
 if __name__ == "__main__":  # nothing has to be compiled to be described
     os.environ["NUMBA_DISABLE_JIT"] = "1"
     sys.path.insert(0, str(PACKAGE.parent))
-
-# What each class of lock is an instance of, and what can be asked of that kind.
-KINDS = {
-    "vm_map": "Lockmgr", "vnode": "Lockmgr", "range": "RangeRecord", "chain": "Chain", "vm_page": "Busy", "pmap": "Spin",
-    "page_spin": "Spin", "page_queue": "Spin", "range_spin": "Spin", "vm_object": "Token", "map_token": "Token", "pip": "Pip",
-}  # fmt: skip
-MODES = {
-    "Lockmgr": ("shared, exclusive; upgrade, downgrade, timed, try", "kept"),
-    "RangeRecord": ("exclusive, by range", "kept"),
-    "Chain": ("shared, exclusive", "kept"),
-    "Busy": ("soft (shared), hard (exclusive); try, sleep once, wait", "kept"),
-    "Spin": ("exclusive; try", "never slept over"),
-    "Token": ("shared, exclusive, recursive; try, swap", "**given up**, re-owned after"),
-    "Pip": ("counted up and down; wait for zero", "kept"),
-}
-# Which lock a guard means, by struct and by the name that the declaration gives it.
-GUARDS = {
-    ("VmPage", "busy"): "vm_page", ("VmPage", "spin"): "page_spin", ("PageQueue", "spin"): "page_queue",
-    ("VmPage", "queue.spin"): "page_queue", ("VmObject", "token"): "vm_object", ("VmObject", "chain"): "chain",
-    ("VmMap", "lock"): "vm_map", ("Pmap", "spin"): "pmap", ("RangeList", "spin"): "range_spin",
-    "ilock_spin": "range_spin", "page.spin": "page_spin", "map.lock": "vm_map", "object.token": "vm_object",
-    "owner.token": "vm_object",
-}  # fmt: skip
-INTERNAL = {("Table", "spin"), ("SleepQueue", "spin"), ("Cpu", "queue.spin"), ("DiskQueue", "spin"), ("IoRequest", "queue.spin")}
-KEYWORDS = {
-    "const": "set before the record can be found, never changed",
-    "atomic": "any CPU may change it, one word at a time",
-    "cpu": "one CPU writes it; others read it as a hint",
-    "init": "written before any worker runs",
-}
-
-
-def modules() -> Iterator[str]:
-    """Yield the names of all modules of the kernel layers."""
-    for layer in LAYERS:
-        for path in sorted((PACKAGE / layer).rglob("*.py")):
-            parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def import_all() -> list[Any]:
-    """Import every module of the kernel layers, so that all structs, sites and operations are declared."""
-    return [importlib.import_module(name) for name in modules()]
-
-
-def table(heading: list[str], rows: list[list[str]]) -> list[str]:
-    """Write a Markdown table."""
-    clean = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
-    lines = [heading, ["---"] * len(heading), *clean]
-    return ["| " + " | ".join(line) + " |" for line in lines]
-
-
-# Lock classes
-
-
-def guarded_by() -> dict[str, list[str]]:
-    """Return, for each lock class, the fields whose declaration names it."""
-    from vmconc.memory.struct import STRUCTS
-
-    found: dict[str, list[str]] = {}
-    for struct in (STRUCTS[name] for name in sorted(comments())):
-        for field in struct.fields.values():
-            for name in field.guard:
-                cls = class_of(struct.name, name)
-                if cls:
-                    found.setdefault(cls, []).append(f"{struct.name}.{field.name}")
-    return found
-
-
-def class_of(struct: str, guard: str) -> str:
-    """Return the lock class that a guard means, empty if it means none.  Raises KeyError for one nobody explained."""
-    if guard in KEYWORDS or (struct, guard) in INTERNAL:
-        return ""
-    return GUARDS.get((struct, guard)) or GUARDS[guard]
-
-
-def class_rows() -> list[list[str]]:
-    """Return the table of lock classes."""
-    from vmconc.locks.classes import CLASS_DOCS, CLASS_NAMES, UNORDERED
-
-    guards = guarded_by()
-    rows = []
-    for number, name in CLASS_NAMES.items():
-        kind = KINDS[name]
-        fields_of = ", ".join(f"`{field}`" for field in guards.get(name, [])) or "no field by itself"
-        rank = str(number) if number < UNORDERED else "-"
-        rows.append([rank, f"`{name}`", f"`{kind}`", *MODES[kind], CLASS_DOCS[number], fields_of])
-    return rows
-
-
-def site_rows() -> list[list[str]]:
-    """Return the named places where a lock is taken or a CPU waits."""
-    from vmconc.locks.sites import SITES
-
-    ours = [site for site in SITES.values() if Path(site.file).is_relative_to(PACKAGE)]
-    return sorted([f"`{site.name}`", f"`{Path(site.file).relative_to(PACKAGE)}`"] for site in ours)
-
-
-# Structs
-
-
-def comments() -> dict[str, tuple[str, dict[str, str]]]:
-    """Return, for each struct, the file that declares it and the comments behind its fields."""
-    found = {}
-    for name in modules():
-        source = inspect.getsource(importlib.import_module(name))
-        lines = source.splitlines()
-        for node in ast.parse(source).body:
-            if isinstance(node, ast.ClassDef) and any("struct" in ast.unparse(d) for d in node.decorator_list):
-                found[node.name] = (name.replace(".", "/") + ".py", trailing(node, lines))
-    return found
-
-
-def trailing(node: ast.ClassDef, lines: list[str]) -> dict[str, str]:
-    """Return the comment behind each annotated field of a class."""
-    said = {}
-    for item in node.body:
-        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
-            said[item.target.id] = lines[(item.end_lineno or item.lineno) - 1].partition("  # ")[2]
-    return said
-
-
-def kind_of(kind: Any) -> str:
-    """Write the kind of a field."""
-    from vmconc.memory.struct import Embed, Refs, Words
-
-    if kind is int:
-        return "word"
-    if isinstance(kind, Embed):
-        return f"`{kind.struct}`, embedded"
-    if isinstance(kind, Words):
-        return f"{kind.length} words"
-    if isinstance(kind, Refs):
-        return f"{kind.length} references to `{kind.struct}`"
-    return f"reference to `{kind}`"
-
-
-def struct_lines() -> list[str]:
-    """Write every struct with its fields and what guards them."""
-    from vmconc.memory.struct import STRUCTS
-
-    said = comments()
-    lines: list[str] = []
-    for struct in sorted((s for s in STRUCTS.values() if s.name in said), key=lambda s: (said[s.name][0], s.name)):
-        file, notes = said[struct.name]
-        lines += [f"### {struct.name}", "", f"{first_line(struct.doc)} (`{file}`, {struct.stride} bytes)", ""]
-        rows = [
-            [f"`{field.name}`", kind_of(field.kind), ", ".join(f"`{name}`" for name in field.guard), notes.get(field.name, "")]
-            for field in struct.fields.values()
-        ]
-        lines += [*table(["field", "kind", "guard", ""], rows), ""]
-    return lines
-
-
-def first_line(text: str | None) -> str:
-    """Return the first line of a docstring."""
-    return inspect.cleandoc(text or "").split("\n", 1)[0]
-
-
-# Rules
-
-
-def rule_rows() -> list[list[str]]:
-    """Return the rules that a CPU checks at once."""
-    from vmconc.locks.rules import RULES
-
-    return [[f"`{name}`", meaning] for name, meaning in RULES.values()]
-
-
-def quiescent_rows() -> list[list[str]]:
-    """Return the rules that are checked when nothing runs."""
-    from vmconc.checks.quiescent_report import RULES
-
-    return [[f"`{name}`", meaning] for name, meaning in RULES.items()]
-
-
-def check_rows() -> list[list[str]]:
-    """Return the functions that check them."""
-    from vmconc.checks.quiescent import CHECKS
-
-    return [[f"`{check.__name__}`", first_line(check.__doc__)] for check in CHECKS]
-
-
-LOCKS = """# Locks
-
-<!-- This page is generated: edit the code, then run `python docs/generate.py`. -->
-
-Everything on this page is printed from the declarations that the code runs on: `vmconc/locks/classes.py`,
-`vmconc/locks/rules.py`, `vmconc/locks/sites.py`, `vmconc/checks/quiescent_report.py` and the `@struct` declarations.
-`tests/test_docs_generated.py` fails when it is out of date.
-
-## Lock classes
-
-A CPU that holds a ranked lock waits only for a class of the same or a higher rank (rule `lock-order`). Three things are
-outside the order: a *try*, which does not wait; a *timed* request, which gives up; and the token classes and pip, which
-have no rank. One CPU may wait for a lock of the class it already holds. The columns `shared` and `exclusive` of a run
-count these classes.
-
-{classes}
-
-Three more spinlocks are part of the emulator and not of what it emulates: those of tables, of sleep queues and of the disk
-queue. They are held for a few instructions and not counted.
-
-## Rules that a CPU checks at once
-
-A broken rule is written into the `Violation` table with the CPU's held locks; the run goes on unless `--fail-fast` is
-given. `vmconc list rules` prints the same list. In mode `off` the CPU has no held-lock stack, and only those rules remain
-that need none.
-
-{rules}
-
-## Rules checked when nothing runs
-
-After a run that ended by itself, and unless `--no-checks` is given, the coordinator recomputes these from the records.
-
-{quiescent}
-
-They are checked by these functions (`vmconc/checks/`):
-
-{checks}
-
-## Fields and what guards them
-
-A guard is one of these words, or a lock:
-
-{keywords}
-
-A lock is named by a field of the record (`token`) or by a path that begins with a role: `owner` is the record that the
-tree belongs to, `map` the map that the entry is in, `page` the page that is mapped, `queue` the queue that the record is on,
-`object` the object that the page is in; `ilock_spin` is the spinlock of the `RangeList`. **Two guards mean: either to
-read, both to write.**
-
-{structs}
-## Sites
-
-Every place where a lock is taken or a CPU waits has a name; reports of violations and deadlocks quote it.
-
-{sites}
-"""
-
-
-def locks_page() -> str:
-    """Return the page of locks."""
-    import_all()
-    blocks = {
-        "classes": table(["rank", "class", "kind", "modes", "over a sleep", "what it is", "fields it guards"], class_rows()),
-        "rules": table(["rule", "meaning"], rule_rows()),
-        "quiescent": table(["rule", "meaning"], quiescent_rows()),
-        "checks": table(["check", "does"], check_rows()),
-        "keywords": table(["guard", "meaning"], [[f"`{name}`", text] for name, text in KEYWORDS.items()]),
-        "structs": struct_lines(),
-        "sites": table(["site", "file"], site_rows()),
-    }
-    return LOCKS.format(**{name: "\n".join(lines) for name, lines in blocks.items()})
-
 
 # Blocks of other pages
 
@@ -351,9 +93,10 @@ def reasons() -> list[str]:
     import_all()
     from vmconc.vm.events import RETRY_NAMES
 
-    used = {name for name, number in retry_constants().items() if uses(name)}
     by_number = {number: name for name, number in retry_constants().items()}
-    rows = [[f"`{text}`", "yes" if by_number[number] in used else "no: never counted"] for number, text in RETRY_NAMES.items()]
+    rows = [
+        [f"`{text}`", "yes" if uses(by_number[number]) else "no: never counted"] for number, text in RETRY_NAMES.items()
+    ]
     return table(["reason", "counted somewhere"], rows)
 
 
@@ -420,7 +163,10 @@ def cost(counts: dict[str, int]) -> list[str]:
     return [*[str(counts.get(n, 0)) for n in names], tokens, str(chain), *[str(counts.get(n, 0)) for n in rest]]
 
 
-COST = ["attempts", "map shared", "relocked, timed", "tokens (exclusive)", "chain", "vnode", "pip", "pages taken", "page-ins"]
+COST = [
+    "attempts", "map shared", "relocked, timed", "tokens (exclusive)", "chain", "vnode", "pip", "pages taken",
+    "page-ins",
+]  # fmt: skip
 
 
 def chained_costs() -> list[str]:
@@ -429,12 +175,14 @@ def chained_costs() -> list[str]:
     return table(["fault", *COST], rows)
 
 
+def either(off: dict[str, int], on: dict[str, int]) -> list[str]:
+    """Write the counts of one fault without and with the heuristic, once where they are the same."""
+    return [a if a == b else f"{a} / {b}" for a, b in zip(cost(off), cost(on), strict=True)]
+
+
 def backing_costs() -> list[str]:
     """Write what faults cost under backing, with the heuristic off and on."""
-    rows = [
-        [fault[0], *[off if off == on else f"{off} / {on}" for off, on in zip(cost(seen[1]), cost(seen[2]), strict=True)]]
-        for fault, seen in zip(FAULTS, examined(), strict=True)
-    ]
+    rows = [[fault[0], *either(seen[1], seen[2])] for fault, seen in zip(FAULTS, examined(), strict=True)]
     keep = [i for i in range(len(COST) + 1) if i - 1 not in (COST.index("relocked, timed"), COST.index("chain"))]
     heading = ["fault", *COST]
     return table([heading[i] for i in keep], [[row[i] for i in keep] for row in rows])

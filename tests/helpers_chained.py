@@ -27,6 +27,7 @@ from vmconc.vm.page import page_alloc
 from vmconc.vm.queue import page_activate
 from vmconc.vm.radix import radix_get
 from vmconc.vm.run import run_cpu
+from vmconc.vm.space import space_fork
 from vmconc.vm.structs import OBJT_DEFAULT, OBJT_VNODE, VALID_ALL
 
 PAGE, BASE, RW = 4096, 1 << 30, op.PROT_READ | op.PROT_WRITE
@@ -154,6 +155,7 @@ class RandomHub(Hub):
                     favourite = self.random.choice(self.fibers) if self.random.random() < 0.7 else None
                 steps += 1
                 one = favourite if favourite and self.random.random() < 0.6 else self.random.choice(self.fibers)
+                self.sleeping.discard(one)
                 one.switch()
                 if one.dead:
                     self.fibers.remove(one)
@@ -277,12 +279,13 @@ class Storm:
 
 @kernel
 def collapse_now(cpu, object):
-    """Shorten the chain below an object as its callers do."""
+    """Shorten the chain below an object as its callers do; say that the CPU is done."""
     object_hold(cpu, object, EXCLUSIVE, HERE)
     chain_object_acquire(cpu, object, EXCLUSIVE, HERE)
     collapse(cpu, object)
     chain_object_release(cpu, object)
     object_drop(cpu, object)
+    cpu.state = STATE_DONE
 
 
 @kernel
@@ -314,3 +317,37 @@ def run_meanwhile(cpu, other, number):
     while other.op != number or other.state != STATE_BLOCKED or other.reason != DISK_IO:
         processor_yield()
     run_cpu(cpu)
+
+
+@kernel
+def own_until_asleep(cpu, object, one, other):
+    """Own an object's token until two CPUs sleep."""
+    object_hold(cpu, object, EXCLUSIVE, HERE)
+    while one.state != STATE_BLOCKED or other.state != STATE_BLOCKED:
+        processor_yield()
+    object_drop(cpu, object)
+    cpu.state = STATE_DONE
+
+
+@kernel
+def fault_when_owned(cpu, space, va, write, token):
+    """Resolve a fault once somebody owns a token."""
+    while token.word == 0:
+        processor_yield()
+    return fault_once(cpu, space, va, write)
+
+
+@kernel
+def collapse_when_asleep(cpu, object, other):
+    """Shorten the chain below an object once another CPU sleeps."""
+    while other.state != STATE_BLOCKED:
+        processor_yield()
+    collapse_now(cpu, object)
+
+
+@kernel
+def fork_when_busy(cpu, space, page):
+    """Copy a space once somebody has a page busy."""
+    while page.busy.word == 0:
+        processor_yield()
+    space_fork(cpu, space)

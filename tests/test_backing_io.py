@@ -9,6 +9,8 @@ from vmconc.vm import opcodes as op
 from vmconc.vm.disk import WRITE
 from vmconc.vm.kern import KERN_FAILURE
 
+pytestmark = pytest.mark.timeout(600)  # the first test may have to compile every kernel
+
 RW, PAGE, BASE = op.PROT_READ | op.PROT_WRITE, 4096, 1 << 30
 
 

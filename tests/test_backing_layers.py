@@ -10,6 +10,8 @@ from vmconc.program import PlanBuilder
 from vmconc.protocols import protocol_names
 from vmconc.vm import opcodes as op
 
+pytestmark = pytest.mark.timeout(600)  # the first test may have to compile every kernel
+
 RW, PAGE, BASE = op.PROT_READ | op.PROT_WRITE, 4096, 1 << 30
 
 
@@ -213,6 +215,27 @@ def test_inheritance(protocol):
     assert any((frame[:2] == both).all() for frame in frames), "both see the page that both wrote"
     assert ops["outcome"].tolist()[11] == op.OUTCOME_UNMAPPED
     assert ops["seen_parent"][12] == ops["stamp"][4]
+
+
+@pytest.mark.parametrize("protocol", protocol_names())
+def test_a_sharer_keeps_an_old_page_that_it_has_mapped_as_in_the_kernel(protocol):
+    """Copy-on-write into an object that is shared unmaps the page below from the writer's own space only."""
+    build, first = started(pages=2)
+    build.fork(first)
+    build.touch(first, BASE + PAGE, write=True)
+    build.minherit(first, BASE, 2 * PAGE, op.INHERIT_SHARE)
+    sharer = build.fork(first)
+    build.touch(sharer, BASE)
+    build.touch(first, BASE, write=True)
+    build.touch(sharer, BASE)
+    build.mprotect(sharer, BASE, 2 * PAGE, 0)
+    build.mprotect(sharer, BASE, 2 * PAGE, RW)
+    build.touch(sharer, BASE)
+    machine = Machine(build.finish(), protocol).run()
+    assert machine.check() == []
+    ops = machine.ops()
+    seen = ops["seen_parent"][(ops["kind"] == op.TOUCH) & (ops["lwp"] == sharer)].tolist()
+    assert seen == [3, 3, 10]
 
 
 @pytest.mark.parametrize("protocol", protocol_names())

@@ -8,6 +8,8 @@ from vmconc.memory.jit import jit_off
 from vmconc.program.programs import load_program
 from vmconc.protocols import protocol_names
 
+pytestmark = pytest.mark.timeout(600)  # the first test may have to compile every kernel
+
 SMALL = {
     "hot_page": {"touches": "80", "refault": "10"},
     "private_heap": {"pages": "4", "rounds": "9"},

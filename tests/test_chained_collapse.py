@@ -28,7 +28,7 @@ FIRST = {0: [2, 5], 1: [3, 5, 7], 2: [2, 7, 9]}  # indices at the front of the p
 
 
 def chain_of(types="DDD", layers=FIRST, cpus=1):
-    """Return a chain whose layers have pages at these indices, counted at the front; page i of layer k holds 100 k + i."""
+    """Return a chain with pages at these indices, counted at the front; page i of layer k holds 100 k + i."""
     chain = Chain(types, cpus=cpus)
     for layer, indices in layers.items():
         for index in indices:
@@ -196,7 +196,7 @@ def test_a_mapped_page_that_moves_stays_mapped():
 
 
 def shared_over_chain(exits: bool):
-    """Return a plan in which two spaces share an object that stands in front of another, and one maps a page below it."""
+    """Return a plan in which two spaces share an object with another below it, from which one maps a page."""
     build = PlanBuilder("shared")
     parent = build.spawn()
     build.mmap(parent, BASE, 4 * PAGE, RW, 0)
@@ -222,7 +222,7 @@ def shared_over_chain(exits: bool):
 
 @pytest.mark.parametrize("exits", [True, False])
 def test_sharers_of_a_chain(exits):
-    """A page below a shared object stays mapped in one space after the other has copied it up: it is never freed early."""
+    """A page below a shared object stays mapped in one space after the other copied it up: it is not freed early."""
     machine = Machine(shared_over_chain(exits), "chained").run()
     assert machine.check() == [] and objects(machine) == []
 

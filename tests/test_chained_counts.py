@@ -1,4 +1,4 @@
-"""Locks of single faults under `chained`: exactly those that the calculator of the protocol says, for chains of any depth."""
+"""Locks of single faults under `chained`: exactly those that a calculator says, for chains of any depth."""
 
 from collections import Counter
 
@@ -46,7 +46,7 @@ def expected(types: str, resident=(), blocks=(), write=False) -> dict[str, int]:
                 count["busy"] += 1
                 break
             if layer == 0 or types[layer] == "V":
-                if (first_shared if layer == 0 else shared):
+                if first_shared if layer == 0 else shared:
                     first_shared, shared, again = False, shared and layer == 0, True
                     break
                 count["page_alloc"] += 1

@@ -11,9 +11,15 @@ from helpers_chained import (
     SHIFT,
     Chain,
     RandomHub,
+    busy_until_wanted,
     collapse_now,
+    collapse_when_asleep,
     fault_once,
+    fault_when_owned,
+    fork_when_busy,
     objects,
+    own_until_asleep,
+    page_of,
     put_page,
     run_meanwhile,
 )
@@ -25,6 +31,7 @@ from vmconc.memory.jit import jit_off
 from vmconc.memory.system import processor_yield
 from vmconc.program import PlanBuilder
 from vmconc.program.plan import file_word
+from vmconc.vm.page import VM_WAIT
 from vmconc.vm.run import run_cpu
 
 only_fibers = pytest.mark.skipif(not jit_off(), reason="fibers switched at random need the JIT off")
@@ -169,3 +176,63 @@ def test_fault_and_collapse_on_cpus():
         serve = (chain.machine.disk.serve, chain.machine.segment)
         run_cpus(fault, (collapse_now, other, chain.entry.object), serve)
         settled(chain)
+
+
+def walker_loses_the_chain(seed: int) -> int:
+    """Let an object go while a walk to the file waits for the next; return how many tokens the walk took."""
+    chain = Chain("DDDDV", cpus=3)
+    first, second, third = (chain.machine.segment.nth("Cpu", i) for i in range(3))
+    first.state, second.state, third.state = 0, STATE_DONE, STATE_DONE
+    middle, front = chain.objects[2], chain.entry.object
+    bodies = [
+        lambda: fault_when_owned(first, chain.space, chain.va, 1, middle.token),
+        lambda: collapse_when_asleep(second, front, first),
+        lambda: own_until_asleep(third, middle, first, second),
+        lambda: chain.machine.disk.serve(chain.machine.segment),
+    ]
+    RandomHub(bodies, seed).run()
+    settled(chain)
+    return chain.machine.event("tok_vnwalk") - 4 * (chain.machine.event("attempts") - 1)
+
+
+@only_fibers
+def test_walk_to_the_file_begins_anew():
+    """The object it stands on is collapsed: the walk starts again at the front and finds the file."""
+    taken = [walker_loses_the_chain(seed) for seed in range(12)]
+    assert len(set(taken)) > 1
+
+
+def test_split_waits_for_a_busy_page():
+    """Nothing is lost."""
+    chain = Chain("D", resident=[0], cpus=2)
+    chain.entry.object.ref_count += 1  # as if a neighbour mapped another part
+    page, other = page_of(chain.entry.object, chain.index), chain.machine.segment.nth("Cpu", 1)
+    run_cpus((fork_when_busy, chain.cpu, chain.space, page), (busy_until_wanted, other, page, chain.cpu))
+    assert chain.machine.event("splits") == 1 and page.object == chain.entry.object != chain.objects[0]
+    assert chain.machine.broken() == [] and chain.cpu.tokens_lost > 0
+
+
+def test_fault_waits_for_memory():
+    """No frame is free: everything is released until there is one."""
+    build = PlanBuilder("memory")
+    file, lwp, other = build.file("file", 16), build.spawn(), build.spawn()
+    build.mmap(lwp, BASE, 64 * PAGE, RW, 0)
+    build.mmap(other, BASE, 64 * PAGE, RW, 0)
+    build.mmap(lwp, BASE + 64 * PAGE, 8 * PAGE, RW, 0, file)
+    for page in range(40):
+        build.touch(lwp, BASE + page * PAGE, write=True)
+    build.touch(lwp, BASE + 71 * PAGE)
+    build.exit_(lwp)
+    for page in range(30):
+        build.touch(other, BASE + page * PAGE, write=True)
+    plan = build.finish()
+    machine = Machine(plan, "chained", 2, PatientDisk(wants_memory), frames=64)
+    first, second = (machine.segment.nth("Cpu", i) for i in range(2))
+    machine.machine.go = 1
+    run_cpus((run_cpu, first), (run_meanwhile, second, first, 43), (machine.disk.serve, machine.segment))
+    assert machine.check() == [] and machine.retried("allocation failed or raced") > 0
+
+
+def wants_memory(cpu) -> bool:
+    """Tell whether a CPU sleeps for a free frame."""
+    return cpu.state == STATE_BLOCKED and cpu.reason == VM_WAIT

@@ -26,6 +26,8 @@ from vmconc.vm.structs import (
     PTE_WRITE,
 )
 
+pytestmark = pytest.mark.timeout(600)  # the first test may have to compile every kernel
+
 RW, PAGE, BASE = op.PROT_READ | op.PROT_WRITE, 4096, 1 << 30
 
 

@@ -10,6 +10,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 sys.path.insert(0, str(DOCS))
 
 import generate  # noqa: E402
+import generate_locks as locks  # noqa: E402
 
 
 def test_every_generated_page_is_up_to_date():
@@ -20,18 +21,18 @@ def test_every_generated_page_is_up_to_date():
 def test_every_lock_class_is_explained():
     from vmconc.locks.classes import CLASS_NAMES
 
-    assert set(generate.KINDS) == set(CLASS_NAMES.values())
-    assert set(generate.KINDS.values()) == set(generate.MODES)
+    assert set(locks.KINDS) == set(CLASS_NAMES.values())
+    assert set(locks.KINDS.values()) == set(locks.MODES)
 
 
 def test_every_guard_is_a_word_or_a_known_lock():
     from vmconc.memory.struct import STRUCTS
 
-    generate.import_all()
-    for name in generate.comments():
+    locks.import_all()
+    for name in locks.comments():
         for field in STRUCTS[name].fields.values():
             for guard in field.guard:
-                generate.class_of(name, guard)
+                locks.class_of(name, guard)
 
 
 def test_the_page_of_locks_lists_every_struct_rule_and_site():
@@ -39,13 +40,13 @@ def test_the_page_of_locks_lists_every_struct_rule_and_site():
     from vmconc.locks.rules import RULES
     from vmconc.locks.sites import SITES
 
-    page = generate.locks_page()
-    for name in generate.comments():
+    page = locks.locks_page()
+    for name in locks.comments():
         assert f"\n### {name}\n" in page
     for name in [name for name, _ in RULES.values()] + list(QUIESCENT):
         assert f"| `{name}` |" in page
     for site in SITES.values():
-        if Path(site.file).is_relative_to(generate.PACKAGE):
+        if Path(site.file).is_relative_to(locks.PACKAGE):
             assert f"| `{site.name}` |" in page
 
 
@@ -53,7 +54,7 @@ def test_operations_are_those_that_the_protocols_implement():
     text = "\n".join(generate.operations())
     declared = {re.match(r"\| `(\w+)\(", line)[1] for line in text.splitlines()[2:]}
     for folder in ("backing", "chained"):
-        files = (generate.PACKAGE / "protocols" / folder).glob("*.py")
+        files = (locks.PACKAGE / "protocols" / folder).glob("*.py")
         found = {name for path in files for name in re.findall(r"@implements\((\w+), ", path.read_text())}
         assert found == declared, folder
 

@@ -12,6 +12,8 @@ from vmconc.coordinator.microscope_scene import look
 from vmconc.memory.jit import jit_off
 from vmconc.protocols import protocol_names
 
+pytestmark = pytest.mark.timeout(600)  # the first test may have to compile every kernel
+
 DEPTHS = range(17)
 MODE = "controlled" if jit_off() else "counted"
 CALCULATOR = Path("/work/shared/design/lock_counts.py")

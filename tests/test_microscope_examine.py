@@ -12,6 +12,8 @@ from vmconc.memory.struct import STRUCTS
 from vmconc.memory.table import slot_of
 from vmconc.protocols import protocol_names
 
+pytestmark = pytest.mark.timeout(600)  # the first test may have to compile every kernel
+
 interpreted = pytest.mark.skipif(not jit_off(), reason="steps are logged in mode controlled only")
 
 

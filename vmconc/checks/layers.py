@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vmconc.checks.quiescent_state import BAD, NULL, Ints, State
+from vmconc.protocols import load_protocol
 
 PINDEX_BITS = 40
 
@@ -44,7 +45,7 @@ def chained_links(state: State) -> Links:
     return Links("VmObject", first, target, objects["backing_offset"], following)
 
 
-PROTOCOLS: dict[str, Callable[[State], Links]] = {"backing": backing_links, "chained": chained_links}
+LINKED_BY: dict[str, Callable[[State], Links]] = {"backing_ba": backing_links, "backing_object": chained_links}
 
 
 class Layers:
@@ -52,7 +53,7 @@ class Layers:
 
     def __init__(self, state: State):
         self.state = state
-        self.links = PROTOCOLS[state.protocol](state)
+        self.links = LINKED_BY[load_protocol(state.protocol).LINKED_BY](state)
         entries = state["VmMapEntry"]
         self.head: Ints = state["VmObject"].place(entries["ba.object"])
         self.endless = in_rings(self.links.following)

@@ -11,6 +11,7 @@ from vmconc.vm.structs import (
     ENTRY_IN_TRANSITION,
     ENTRY_NEEDS_COPY,
     ENTRY_NEEDS_WAKEUP,
+    OBJ_ONEMAPPING,
     OBJT_VNODE,
     PG_MAPPED,
     PG_WRITEABLE,
@@ -100,6 +101,8 @@ def check_translations(state: State, layers: Layers, report: Report) -> None:
     entry = entry[there]
     page, depth = layers.resolve(entry, found.key[there] - (entries["start"][entry] >> 12))
     for i in np.flatnonzero(page != state.translated[there]):
+        if left_by_sharing(state, layers, int(entry[i]), int(there[i])):
+            continue
         expected = f"page {page[i]} of layer {depth[i]}" if page[i] >= 0 else "no page"
         report.add("translation", where(state, there[i]), expected, f"page {state.translated[there[i]]}")
     writable = found.word[there] & PTE_WRITE != 0
@@ -110,6 +113,26 @@ def check_translations(state: State, layers: Layers, report: Report) -> None:
     rights = entries["protection"][entry]
     for i in np.flatnonzero((rights == 0) | (writable & (rights & PROT_WRITE == 0))):
         report.add("translation", where(state, there[i]), f"rights {rights[i]}", f"{found.word[there[i]] & 4095:#x}")
+
+
+def left_by_sharing(state: State, layers: Layers, entry: int, translation: int) -> bool:
+    """Tell whether a read-only translation may still map a page of a deeper layer though the first has one by now.
+
+    A first object that was ever shared (INHERIT_SHARE) may get the page by another space's copy-on-write, which both
+    eras of the kernel unmap from that space only.
+    """
+    found, entries, pages = state.translations, state["VmMapEntry"], state["VmPage"]
+    objects = state["VmObject"]
+    page, head = int(state.translated[translation]), int(layers.head[entry])
+    if page < 0 or head < 0 or found.word[translation] & PTE_WRITE or objects["flags"][head] & OBJ_ONEMAPPING:
+        return False
+    distance = int(found.key[translation]) - (int(entries["start"][entry]) >> 12)
+    owner = pages["object"][page]
+    deeper = list(layers.of(entry))[1:]
+    return any(
+        layer >= 0 and objects.offset(layer) == owner and first + distance == pages["pindex"][page]
+        for layer, first in deeper
+    )
 
 
 def check_mappings(state: State, layers: Layers, report: Report) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from numba.core import event
 
+from vmconc.coordinator import cachelock
 from vmconc.coordinator.errors import EmulatorError
 from vmconc.coordinator.logs import LOGGER
 from vmconc.memory.build import Build
@@ -55,15 +56,17 @@ class Counter(event.Listener):
 
 
 def warm(builds: list[Build], show: bool) -> None:
-    """Make every kernel of the builds ready in this process; compile all but the first in processes of their own."""
+    """Make every kernel of the builds ready in this process; cold ones compile side by side, one on each core."""
+    cachelock.install()
     cold = [build for build in builds if is_cold(build)]
-    helpers = [compile_aside(build) for build in cold[1:]]
+    aside = {build: compile_aside(build) for build in cold[1 : len(os.sched_getaffinity(0))]}
     with progress(cold, show) as note:
-        for build in builds if not helpers else [cold[0], *[b for b in builds if b not in cold]]:
+        for build in builds:
+            if build not in aside:
+                warm_one(build, note)
+        for build, helper in aside.items():
+            wait_for(build, helper)
             warm_one(build, note)
-    for build, helper in zip(cold[1:], helpers, strict=True):
-        wait_for(build, helper)
-        warm_one(build, lambda done: None)
 
 
 def warm_one(build: Build, note: Callable[[int], None]) -> None:
@@ -123,7 +126,7 @@ def progress(cold: list[Build], show: bool) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    names = " and ".join(build.protocol or "kernels" for build in cold)
+    names = " and ".join(dict.fromkeys(build.protocol for build in cold))
     if not sys.stderr.isatty():
         print(f"compiling {names}: first run of this version, up to a minute", file=sys.stderr, flush=True)
         yield lambda done: None

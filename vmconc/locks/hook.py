@@ -157,9 +157,12 @@ def changed_mode(cpu, lock, cls, mode):
 @kernel
 def wait_begins(cpu, cls, mode):
     """Note that a CPU has to wait; return the time, for `wait_ends`."""
-    cpu.wait_class = cls
-    cpu.wait_mode = mode
-    return nanoseconds()
+    since = 0
+    if tracked(cpu):
+        cpu.wait_class = cls
+        cpu.wait_mode = mode
+        since = nanoseconds()
+    return since
 
 
 @kernel
@@ -168,7 +171,7 @@ def wait_ends(cpu, cls, since):
     if tracked(cpu):
         cpu.counts[cls * COUNT_COLUMNS + COUNT_CONTENDED] += 1
         cpu.counts[cls * COUNT_COLUMNS + COUNT_WAIT] += nanoseconds() - since
-    cpu.wait_class = 0
+        cpu.wait_class = 0
 
 
 @kernel

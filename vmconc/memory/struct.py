@@ -3,10 +3,13 @@
 Every field is a number of 64-bit words and names what guards it:
 
 * `const`   set before the record is published, then never changed
-* `atomic`  changed only by named atomic operations; any CPU may
+* `atomic`  no lock: any CPU may change it, read-modify-write by a named atomic operation
 * `cpu`     written by the owning CPU only; others read it as a hint
+* `hint`    written by any CPU without a lock; a lost update does no harm
+* `order`   written by whoever the program's order says is alone with it
 * `init`    written while no worker runs
-* a lock    the name of a lock field of this record, or a path to one (`object.token`, `map.lock`)
+* a lock    the name of a lock field of this record, or a path to one: through a field (`object.token`), or through
+  the record this one belongs to, by the name of its kind (`map.lock`, `queue.spin`, `page.spin`, `owner.token`)
 
 Two guards separated by a comma mean: either to read, both to write (FreeBSD `sys/vm/vm_page.h`).
 """

@@ -23,16 +23,15 @@ EVENT_NAMES = {
 
 (
     RETRY_BUSY, RETRY_NEED_FIRST, RETRY_NEED_ALL, RETRY_PAGER_FIRST, RETRY_PAGER_ALL, RETRY_ALLOC, RETRY_PAGED_IN,
-    RETRY_PAGE_GONE, RETRY_RELOCK, RETRY_TIMESTAMP, RETRY_UPGRADE, RETRY_PARTITION, RETRY_STACK,
-) = range(13)  # fmt: skip
+    RETRY_PAGE_GONE, RETRY_RELOCK, RETRY_TIMESTAMP, RETRY_UPGRADE, RETRY_STACK,
+) = range(12)  # fmt: skip
 
 RETRY_NAMES = {
     RETRY_BUSY: "page busy", RETRY_NEED_FIRST: "first object needed exclusive",
     RETRY_NEED_ALL: "deeper object needed exclusive", RETRY_PAGER_FIRST: "pager, first object needed exclusive",
     RETRY_PAGER_ALL: "pager, deeper object needed exclusive", RETRY_ALLOC: "allocation failed or raced",
     RETRY_PAGED_IN: "paged in", RETRY_PAGE_GONE: "page gone after page-in", RETRY_RELOCK: "map relock timed out",
-    RETRY_TIMESTAMP: "map timestamp changed", RETRY_UPGRADE: "map upgrade lost", RETRY_PARTITION: "partition wait",
-    RETRY_STACK: "stack grown",
+    RETRY_TIMESTAMP: "map timestamp changed", RETRY_UPGRADE: "map upgrade lost", RETRY_STACK: "stack grown",
 }  # fmt: skip
 
 

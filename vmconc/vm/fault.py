@@ -15,7 +15,7 @@ from vmconc.memory.queries import tracked
 from vmconc.memory.refs import at, null, offset, struct
 from vmconc.memory.struct import guard
 from vmconc.memory.table import table
-from vmconc.vm.events import COPY, MAP_DOWNGRADE, RETRY_PARTITION, SHADOWS, ZFILL, event, retried
+from vmconc.vm.events import COPY, MAP_DOWNGRADE, RETRY_STACK, SHADOWS, ZFILL, event, retried
 from vmconc.vm.kern import (
     KERN_INVALID_ADDRESS,
     KERN_PROTECTION_FAILURE,
@@ -40,7 +40,6 @@ from vmconc.vm.pmap import FLAGS, pmap_enter, pmap_extract
 from vmconc.vm.queue import page_activate, page_unqueue
 from vmconc.vm.structs import (
     ENTRY_COW,
-    ENTRY_IN_TRANSITION,
     ENTRY_NEEDS_COPY,
     ENTRY_STACK,
     ENTRY_USER_WIRED,
@@ -134,6 +133,7 @@ def resolve_fault(cpu, space, va, write, wire):
         if status == KERN_INVALID_ADDRESS and not grown:
             grown = True
             if map_grow_stack(cpu, fs.map, fs.va):
+                retried(cpu, RETRY_STACK)
                 continue
         if status != KERN_TRY_AGAIN:
             return status
@@ -250,9 +250,7 @@ def give_object(cpu, map, entry, va):
            exit   same
     """
     start = va & ~(PARTITION - 1)
-    if entry.eflags & ENTRY_IN_TRANSITION != 0:
-        retried(cpu, RETRY_PARTITION)
-    elif entry.end - entry.start > PARTITION:
+    if entry.end - entry.start > PARTITION:  # never in transition: what is being wired has its object
         if entry.start < start:
             entry = entry_clip(cpu, map, entry, start)
         if entry.end > start + PARTITION:

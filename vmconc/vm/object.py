@@ -9,7 +9,7 @@ from vmconc.locks.exhaust import take_record
 from vmconc.locks.pip import pip_wait
 from vmconc.locks.rules import COUNT_UNDERFLOW, DOUBLE_FREE, broken
 from vmconc.locks.sites import site
-from vmconc.locks.token import token_get, token_release, token_try
+from vmconc.locks.token import token_get, token_release
 from vmconc.memory.atomics import atomic_add, atomic_and, atomic_or
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import operation
@@ -53,16 +53,6 @@ def object_hold(cpu, object, mode, site):
     """
     atomic_add(object, "hold_count", 1)
     token_get(cpu, object.token, mode, site)
-
-
-@kernel
-def object_hold_try(cpu, object, mode, site):
-    """As `object_hold`, but only if that needs no waiting; return whether it did."""
-    atomic_add(object, "hold_count", 1)
-    if token_try(cpu, object.token, mode, site):
-        return True
-    atomic_add(object, "hold_count", -1)
-    return False
 
 
 @kernel

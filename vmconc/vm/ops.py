@@ -54,6 +54,6 @@ class Lwp:
     cpu: int = guard("const")
     word: int = guard("const")  # its own word in every page, 0..511
     parent_word: int = guard("const")  # word of the LWP whose fork made its space, -1: none
-    space: "Vmspace" = guard("cpu")
+    space: "Vmspace" = guard("order")
     done: int = guard("atomic")  # operations completed
     waiters: int = guard("atomic")  # somebody waits for `done`

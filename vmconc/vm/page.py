@@ -157,7 +157,7 @@ def give_free(cpu, page):
 
 @kernel
 def memory_wait(cpu):
-    """Sleep until a frame is freed, or for a moment.
+    """Sleep until a frame is freed.
 
     Locks: entry  nothing that a CPU which frees pages may need
            exit   same

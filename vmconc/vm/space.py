@@ -399,7 +399,7 @@ def space_mremap(cpu, space, va, length, target, new_length):
 
 @kernel
 def grow_mapping(cpu, map, start, va, length):
-    """Map anonymous memory, or more of the file, at `va`: as much like the last entry of [start, va) as new memory can be.
+    """Map anonymous memory, or more of the file, at `va`: as like the last entry of [start, va) as new memory can be.
 
     Locks: entry  the map exclusively; the range is free
            exit   same

@@ -71,7 +71,7 @@ class VmPage:
     pindex: int = guard("busy", "object.token")
     frame: int = guard("const")  # byte offset of its 4096 bytes
     color: int = guard("const")  # sub-queue it belongs to
-    queue: int = guard("spin", "queue.spin")
+    queue: int = guard("queue.spin")
     queue_next: "VmPage" = guard("queue.spin")
     queue_prev: "VmPage" = guard("queue.spin")
     valid: int = guard("busy")  # a bit for each 512 bytes
@@ -127,7 +127,7 @@ class Backing:
     object: "VmObject" = guard("map.lock")
     offset: int = guard("map.lock")  # pages; below the head: added to the index when stepping down
     refs: int = guard("atomic")  # pointers to it; 0 for a head
-    flags: int = guard("atomic")
+    flags: int = guard("hint")  # a lost update costs one attempt, as in DragonFly
     frozen: int = guard("const")  # digest of object, offset and link at creation
 
 

@@ -4,3 +4,5 @@ Nothing is collapsed: layers accumulate.  (`dragonfly.md` 1.3, 3, 4.)
 """
 
 from vmconc.protocols.backing import entries, fault, objects  # noqa: F401 (importing provides the operations)
+
+LINKED_BY = "backing_ba"  # the field by which layers follow one another: the checks read it

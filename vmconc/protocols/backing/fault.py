@@ -6,7 +6,7 @@ A page-in always ends in another attempt.  (DragonFly 9de48ead `sys/vm/vm_fault.
 from vmconc.locks.busy import busy_sleep
 from vmconc.locks.classes import SHARED
 from vmconc.locks.hook import holds
-from vmconc.locks.lockmgr import lock_release, lock_shared
+from vmconc.locks.lockmgr import lock_mode, lock_release, lock_shared
 from vmconc.locks.pip import pip_add, pip_wakeup
 from vmconc.locks.rules import IO_MAP_RELEASED, SHARED_BELOW, broken
 from vmconc.locks.token import token_swap
@@ -175,8 +175,10 @@ def read_page(cpu, fs):
            exit   none if a KERN_* result; the same if WALK_DEEPER, and the page is freed below the first layer
     """
     result = pager_get_page(cpu, fs.object, fs.page)
-    if tracked(cpu) and (not holds(cpu, offset(fs.map.lock)) or fs.map.timestamp != fs.generation):
-        broken(cpu, IO_MAP_RELEASED, offset(fs.map), fs.generation, fs.map.timestamp)
+    if tracked(cpu):
+        shared = holds(cpu, offset(fs.map.lock)) and lock_mode(cpu, fs.map.lock) == SHARED
+        if not shared or fs.map.timestamp != fs.generation:
+            broken(cpu, IO_MAP_RELEASED, offset(fs.map), fs.generation, fs.map.timestamp)
     if result == PAGER_OK:
         fs.read_in = 1
         page = page_lookup(cpu, fs.object, fs.pindex)
