@@ -41,6 +41,8 @@ KEYWORDS = {
     "const": "set before the record can be found, never changed",
     "atomic": "any CPU may change it, one word at a time",
     "cpu": "one CPU writes it; others read it as a hint",
+    "hint": "any CPU writes it without a lock; a lost update does no harm",
+    "order": "written by whoever the program's order says is alone with it",
     "init": "written before any worker runs",
 }
 
