@@ -21,13 +21,13 @@ from vmconc.vm import opcodes as op
 from vmconc.vm.disk import DISK_IO
 from vmconc.vm.events import EVENT_NAMES
 from vmconc.vm.fault import resolve_fault
+from vmconc.vm.fork import space_fork
 from vmconc.vm.map import map_lookup_entry
 from vmconc.vm.object import object_allocate, object_drop, object_hold
 from vmconc.vm.page import page_alloc
 from vmconc.vm.queue import page_activate
 from vmconc.vm.radix import radix_get
 from vmconc.vm.run import run_cpu
-from vmconc.vm.space import space_fork
 from vmconc.vm.structs import OBJT_DEFAULT, OBJT_VNODE, VALID_ALL
 
 PAGE, BASE, RW = 4096, 1 << 30, op.PROT_READ | op.PROT_WRITE

@@ -1,4 +1,4 @@
-"""Random plans with every operation: what `test_program_agreement_of_models` issues, and wiring, hints and msync too."""
+"""Random plans with every operation: those of `test_program_agreement_of_models`, and wiring, hints, msync too."""
 
 from random import Random
 
@@ -12,7 +12,7 @@ FILES = (60, 64)  # pages: no mapping reaches beyond
 
 
 class Builder(PlanBuilder):
-    """A builder whose mremap only moves and shrinks: what grows shows the file again, which the emulator does not do."""
+    """A builder whose mremap only moves and shrinks: growth of a written private file mapping is not emulated."""
 
     def mremap(self, lwp: int, va: int, length: int, new_va: int, new_length: int) -> None:
         """Move or shrink."""

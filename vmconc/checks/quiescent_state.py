@@ -4,7 +4,6 @@ Records are named by their place in the table.  A reference becomes a place: NUL
 a byte offset at which no record of that table stands.
 """
 
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -200,7 +199,3 @@ class State:
         pages = self["VmPage"]
         mapped = np.flatnonzero(pages["pv"])
         return walk_lists(self["PvEntry"], "following", mapped, pages["pv"][mapped])
-
-    def live_objects(self) -> Iterator[int]:
-        """Iterate over the allocated objects."""
-        return iter(self["VmObject"].alive.tolist())

@@ -14,6 +14,7 @@ from vmconc.memory.segment import HEADER
 from vmconc.memory.system import processor_yield
 from vmconc.memory.table import table
 from vmconc.vm.advise import space_madvise, space_msync
+from vmconc.vm.fork import space_fork
 from vmconc.vm.opcodes import (
     BRK,
     EXEC,
@@ -32,14 +33,13 @@ from vmconc.vm.opcodes import (
     TOUCH,
     VFORK,
 )
+from vmconc.vm.remap import space_mremap
 from vmconc.vm.space import (
     space_brk,
     space_create,
-    space_fork,
     space_minherit,
     space_mmap,
     space_mprotect,
-    space_mremap,
     space_munmap,
     space_release,
 )

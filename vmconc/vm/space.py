@@ -1,4 +1,4 @@
-"""Address spaces and what programs do to them: mmap, munmap, mprotect, brk, mremap, minherit, fork, exit.
+"""Address spaces and what programs do to them: mmap, munmap, mprotect, brk, minherit, exit.
 
 Written once for every protocol: what differs is an operation (`memory/operation.py`).
 (DragonFly `sys/vm/vm_map.c`, `vm_mmap.c`, `vm_unix.c`; `dragonfly.md` 4.1, 5.1.)
@@ -14,14 +14,12 @@ from vmconc.memory.atomics import atomic_add
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import operation
 from vmconc.memory.pagebytes import PAGE_SHIFT
-from vmconc.memory.refs import at, null, offset
+from vmconc.memory.refs import at, offset
 from vmconc.memory.segment import HEADER
 from vmconc.memory.table import table, table_give
-from vmconc.vm.fault import entry_shadow
 from vmconc.vm.map import (
     clip_range,
     entry_at,
-    entry_copy,
     entry_create,
     entry_dispose,
     entry_free,
@@ -35,7 +33,6 @@ from vmconc.vm.map import (
 from vmconc.vm.object import object_allocate, object_reference
 from vmconc.vm.opcodes import (
     INHERIT_COPY,
-    INHERIT_NONE,
     INHERIT_SHARE,
     MAP_ANON,
     MAP_SHARED,
@@ -51,11 +48,10 @@ from vmconc.vm.structs import (
     ENTRY_NEEDS_COPY,
     ENTRY_NEEDS_WAKEUP,
     ENTRY_STACK,
-    ENTRY_USER_WIRED,
     OBJT_DEFAULT,
     OBJT_VNODE,
 )
-from vmconc.vm.wire import copy_wired, unwire_entry, unwire_range
+from vmconc.vm.wire import unwire_entry
 
 MAP_TOKEN_SITE = site("vm_map.token")
 TRANSITION = site("vmtrans")
@@ -77,15 +73,6 @@ def object_coalesce(cpu, object, start, next_pages):
     """Extend an anonymous object over the `next_pages` pages from index `start` on; return whether it was possible.
 
     Locks: entry  the map exclusively
-           exit   same
-    """
-
-
-@operation
-def fork_entry(cpu, parent, entry, child, copy):
-    """Fill `copy`, the child's entry that is in no map yet, from the parent's, which has an object: share or mark it.
-
-    Locks: entry  both maps exclusively
            exit   same
     """
 
@@ -352,118 +339,3 @@ def space_brk(cpu, space, old_end, delta):
         space_mmap(cpu, space, old_end, delta, PROT_READ | PROT_WRITE, MAP_ANON, -1, 0)
     elif delta < 0:
         space_munmap(cpu, space, old_end + delta, old_end)
-
-
-@kernel
-def move_entries(cpu, map, start, end, target):
-    """Move the entries of [start, end) to `target`; their translations are gone already.
-
-    Locks: entry  the map exclusively; the target range is free
-           exit   same
-    """
-    entry = entry_at(map, map_search(map, start))
-    while entry and entry.start < end:
-        map_unlink(map, entry)
-        entry.start += target - start
-        entry.end += target - start
-        map_link(cpu, map, entry)
-        entry = entry_at(map, map_search(map, start))
-
-
-@kernel
-def space_mremap(cpu, space, va, length, target, new_length):
-    """Move [va, va+length) to [target, target+new_length): its pages go along, growth is new anonymous memory.
-
-    Locks: entry  none
-           exit   none
-    """
-    map = space.map
-    map_enter(cpu, map)
-    kept = min(length, new_length)
-    clip_range(cpu, map, va, va + length)
-    if target != va:
-        delete_range(cpu, space, target, target + new_length)
-        clip_range(cpu, map, va, va + kept)
-        unwire_range(cpu, space, va, va + length)
-        pmap_remove(cpu, space.pmap, va, va + length)
-        move_entries(cpu, map, va, va + kept, target)
-        delete_range(cpu, space, va, va + length)
-    elif new_length < length:
-        delete_range(cpu, space, va + new_length, va + length)
-    if new_length > length:
-        if target == va:
-            delete_range(cpu, space, va + length, va + new_length)
-        grow_mapping(cpu, map, target, target + length, new_length - length)
-    map_leave(cpu, map)
-
-
-@kernel
-def grow_mapping(cpu, map, start, va, length):
-    """Map anonymous memory, or more of the file, at `va`: as like the last entry of [start, va) as new memory can be.
-
-    Locks: entry  the map exclusively; the range is free
-           exit   same
-    """
-    lower = entry_at(map, map_search(map, va) - 1)
-    if not lower or lower.end <= start:
-        return
-    entry = entry_create(cpu, va, va + length)
-    entry_copy(lower, entry)
-    entry.wired_count = 0
-    entry.eflags &= ~ENTRY_USER_WIRED
-    entry.object = null(lower.object)
-    entry.ba.backing_ba = null(lower.ba)
-    entry.offset = 0
-    if lower.object and lower.object.type == OBJT_VNODE:
-        entry.object = lower.object
-        entry.offset = lower.offset + (va - lower.start >> PAGE_SHIFT)
-        object_reference(cpu, entry.object)
-    map_link(cpu, map, entry)
-
-
-@kernel
-def inherit(cpu, parent, entry, child, copy):
-    """Fill the child's entry as the inheritance of the parent's says.
-
-    Locks: entry  both maps exclusively
-           exit   same
-    """
-    if entry.inheritance == INHERIT_SHARE:
-        if entry.object and entry.eflags & ENTRY_NEEDS_COPY != 0:
-            entry_shadow(cpu, entry)
-        if not entry.object:
-            entry.object = object_allocate(cpu, OBJT_DEFAULT, entry.end - entry.start >> PAGE_SHIFT)
-            entry.offset = 0
-    elif entry.wired_count != 0:
-        copy_wired(cpu, parent, entry, copy)
-        return
-    if entry.object:
-        fork_entry(cpu, parent, entry, child, copy)
-    else:
-        entry_copy(entry, copy)
-    copy.wired_count = 0
-    copy.eflags &= ~ENTRY_USER_WIRED
-
-
-@kernel
-def space_fork(cpu, parent):
-    """Make a space that is a copy of `parent`, entry by entry as its inheritance says.
-
-    Locks: entry  none
-           exit   none
-    """
-    child = space_create(cpu)
-    source = parent.map
-    token_get(cpu, source.token, EXCLUSIVE, MAP_TOKEN_SITE)
-    map_lock(cpu, source)
-    map_enter(cpu, child.map)
-    for place in range(source.nentries):
-        entry = entry_at(source, place)
-        if entry.inheritance != INHERIT_NONE:
-            copy = entry_create(cpu, entry.start, entry.end)
-            inherit(cpu, parent, entry, child, copy)
-            map_link(cpu, child.map, copy)
-    map_leave(cpu, child.map)
-    map_unlock(cpu, source)
-    token_release(cpu, source.token)
-    return child

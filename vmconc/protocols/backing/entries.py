@@ -16,6 +16,7 @@ from vmconc.memory.refs import at, null, offset
 from vmconc.memory.table import table, table_give
 from vmconc.vm.advise import object_below
 from vmconc.vm.fault import entry_shadow
+from vmconc.vm.fork import fork_entry
 from vmconc.vm.map import entry_copy, entry_dispose, entry_reference
 from vmconc.vm.object import (
     object_allocate,
@@ -27,7 +28,6 @@ from vmconc.vm.object import (
 )
 from vmconc.vm.opcodes import INHERIT_SHARE
 from vmconc.vm.pmap import pmap_protect
-from vmconc.vm.space import fork_entry
 from vmconc.vm.structs import ENTRY_COW, ENTRY_NEEDS_COPY, OBJ_ONEMAPPING, OBJT_DEFAULT, OBJT_VNODE
 
 SHADOW = site("vm_map_entry_shadow.source")

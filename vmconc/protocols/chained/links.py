@@ -17,12 +17,11 @@ from vmconc.locks.chain import (
     chain_wait,
 )
 from vmconc.locks.classes import CHAIN, EXCLUSIVE, SHARED
-from vmconc.locks.hook import acquired, holds, wait_begins, wait_ends
+from vmconc.locks.hook import acquired, holds, point, wait_begins, wait_ends
 from vmconc.locks.rules import CHAIN_REFERENCED, broken
 from vmconc.memory.jit import kernel
-from vmconc.memory.queries import controlled, tracked
+from vmconc.memory.queries import tracked
 from vmconc.memory.refs import offset
-from vmconc.memory.system import schedule_point
 from vmconc.vm.object import object_drop, object_hold, object_reference
 from vmconc.vm.structs import OBJT_VNODE
 
@@ -50,8 +49,7 @@ def chain_below_acquire(cpu, object, mode, site):
     """
     if object.type == OBJT_VNODE:
         return
-    if controlled(cpu):
-        schedule_point(cpu)
+    point(cpu)
     chain = object.chain
     bars = CHAINLK_EXCL | CHAINLK_EXCLREQ if mode == SHARED else CHAINLK_EXCL | CHAINLK_MASK
     waits = chain.word & bars != 0
