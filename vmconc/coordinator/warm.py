@@ -12,7 +12,6 @@ from typing import Any
 
 from numba.core import event
 
-from vmconc.coordinator import cachelock
 from vmconc.coordinator.errors import EmulatorError
 from vmconc.coordinator.logs import LOGGER
 from vmconc.memory.build import Build
@@ -57,7 +56,6 @@ class Counter(event.Listener):
 
 def warm(builds: list[Build], show: bool) -> None:
     """Make every kernel of the builds ready in this process; cold ones compile side by side, one on each core."""
-    cachelock.install()
     cold = [build for build in builds if is_cold(build)]
     aside = {build: compile_aside(build) for build in cold[1 : len(os.sched_getaffinity(0))]}
     with progress(cold, show) as note:

@@ -10,7 +10,7 @@ from vmconc.memory.table import FreeLists  # noqa: F401  declares what Cpu embed
 
 CPUS_MAX = 256
 TOKENS_MAX = 32  # LWKT_MAXTOKENS
-HELD_MAX = 48
+HELD_MAX = 1088  # a chain lock for each of 1,000 layers and what else a fault holds
 EVENTS_MAX = 64
 REASONS_MAX = 32
 

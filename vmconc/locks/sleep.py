@@ -13,7 +13,7 @@ from vmconc.memory.queries import controlled
 from vmconc.memory.refs import at, null, offset, struct
 from vmconc.memory.segment import HEADER
 from vmconc.memory.struct import guard
-from vmconc.memory.system import cpu_pause, futex_wait, futex_wake, leave_process, nanoseconds
+from vmconc.memory.system import cpu_pause, futex_wait, futex_wake, leave_process, nanoseconds, processor_yield
 from vmconc.memory.table import table
 
 QUEUES = 64
@@ -41,8 +41,12 @@ def queue_of(cpu, channel):
 @kernel
 def queue_lock(queue):
     """Take a sleep queue's own spinlock: not one of the emulated locks, held for a few instructions."""
+    looks = 0
     while not atomic_cas(queue, "spin", 0, 1):
+        looks += 1
         cpu_pause()
+        if looks % SPINS == 0:
+            processor_yield()
 
 
 @kernel
@@ -154,15 +158,21 @@ def wakeup(cpu, channel):
     if not queue.head:
         return
     queue_lock(queue)
+    woken = null(cpu)
     other = queue.head
     while other:
         following = other.sleep_next
         if other.channel == channel:
             unlink(queue, other)
-            atomic_swap(other.wake, 0, 1)
-            futex_wake(other.wake)
+            other.sleep_next = woken
+            woken = other
         other = following
     queue_unlock(queue)
+    while woken:  # a CPU off the queue uses its link again only once it is told
+        following = woken.sleep_next
+        atomic_swap(woken.wake, 0, 1)
+        futex_wake(woken.wake)
+        woken = following
 
 
 @kernel

@@ -14,7 +14,8 @@ from pathlib import Path
 import llvmlite
 import numba
 
-from vmconc.memory.outline import outline
+from vmconc.memory import cachelock
+from vmconc.memory.outline import outline, without_literals
 
 PACKAGE = Path(__file__).resolve().parent.parent
 KERNEL_LAYERS = ("memory", "locks", "vm", "protocols")
@@ -65,6 +66,7 @@ def open_cache() -> Path:
     current.mkdir(parents=True, exist_ok=True)
     os.utime(current)
     prune(current.parent, current)
+    cachelock.install(current)
     numba.config.CACHE_DIR = str(current)
     return current
 
@@ -75,4 +77,5 @@ CACHE = None if jit_off() else open_cache()
 def kernel(function):
     """Compile `function` for shared memory: cached on disk, GIL released, C division, no options to choose."""
     outline(function)
-    return numba.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+    compiled = numba.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+    return compiled if jit_off() else without_literals(compiled)

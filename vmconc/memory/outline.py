@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import llvmlite.binding as llvm
-from numba.core import dispatcher
+from numba.core import dispatcher, types
 from numba.core.bytecode import FunctionIdentity
 from numba.core.registry import cpu_target
 
@@ -55,6 +55,18 @@ def outline(function) -> None:
         return
     if sum(1 for _ in dis.get_instructions(function)) > INLINE_INSTRUCTIONS:
         OUTLINED.add((function.__module__, function.__qualname__))
+
+
+def without_literals(dispatcher):
+    """Have a kernel compiled once for all integers: Numba would compile it anew for each constant it is called with."""
+    template = dispatcher.get_call_template
+
+    def get_call_template(args, kws):
+        plain = {name: types.unliteral(typ) for name, typ in kws.items()}
+        return template(tuple(types.unliteral(typ) for typ in args), plain)
+
+    dispatcher.get_call_template = get_call_template
+    return dispatcher
 
 
 def stable_number(module: str, name: str) -> int:

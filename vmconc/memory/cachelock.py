@@ -10,22 +10,20 @@ from typing import Any
 
 from numba.core import caching
 
-from vmconc.memory.jit import CACHE
-
 LOCK_NAME = "write-lock"
 
 
-def install() -> None:
-    """Have every write of a cache entry hold a lock of the cache directory.  Calling it again changes nothing."""
+def install(directory: Path) -> None:
+    """Have every write of a cache entry hold a lock of `directory`.  Calling it again changes nothing."""
     save: Any = caching.IndexDataCacheFile.save
-    if CACHE is None or getattr(save, "takes_turns", False):
+    if getattr(save, "takes_turns", False):
         return
 
     def save_in_turn(self: Any, key: Any, data: Any) -> None:
         """Save one entry while nobody else does."""
-        with open(Path(str(CACHE)) / LOCK_NAME, "a") as lock:
+        with open(directory / LOCK_NAME, "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             save(self, key, data)
 
-    save_in_turn.takes_turns = True  # type: ignore[attr-defined]
-    caching.IndexDataCacheFile.save = save_in_turn  # type: ignore[method-assign]
+    save_in_turn.takes_turns = True
+    caching.IndexDataCacheFile.save = save_in_turn

@@ -5,7 +5,7 @@ import os
 import pytest
 from numba.core import caching
 
-from vmconc.coordinator import cachelock
+from vmconc.memory import cachelock
 from vmconc.memory.jit import jit_off
 
 ENTRIES = 60
@@ -14,8 +14,7 @@ WRITERS = 3
 
 @pytest.mark.skipif(jit_off(), reason="there is no cache with the JIT off")
 def test_writers_of_one_index_take_turns(tmp_path):
-    cachelock.install()
-    cachelock.install()  # a second time changes nothing
+    cachelock.install(tmp_path)  # done already: changes nothing
     pids = []
     for writer in range(WRITERS):
         pid = os.fork()
