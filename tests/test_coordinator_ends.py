@@ -142,19 +142,18 @@ def test_a_stopped_worker_is_a_stall(tmp_path):
     assert taken < 10 and await_gone(pids.values())
 
 
-def shared_mappings():
-    """Return this process's mappings of shared memory, by address and file."""
+def shared_memory():
+    """Return this process's mappings and open files of shared memory."""
     with open("/proc/self/maps") as maps:
-        return {(line.split()[0], line.split()[4]) for line in maps if "/dev/shm/" in line}
-
+        mapped = {(line.split()[0], line.split()[4]) for line in maps if "/dev/shm/" in line}
+    return mapped | {(fd, target(fd)) for fd in os.listdir("/proc/self/fd") if "/dev/shm/" in target(fd)}
 
 
 def test_no_run_leaves_shared_memory(tmp_path):
-    before = shared_mappings()
+    before = shared_memory()
     for _ in range(3):
         run(zero_fill(), tmp_path)
-    assert shared_mappings() <= before  # other tests may still hold theirs
-    assert not [fd for fd in os.listdir("/proc/self/fd") if "/dev/shm/" in target(fd)]
+    assert shared_memory() <= before  # other tests may still hold theirs
 
 
 def target(fd):
