@@ -17,6 +17,11 @@ from helpers_runs import (
     zero_fill,
 )
 
+from vmconc.locks.classes import VM_PAGE
+from vmconc.locks.cpu import STATE_BLOCKED
+from vmconc.memory.build import Build
+from vmconc.memory.segment import Segment
+
 pytestmark = pytest.mark.parallel
 
 
@@ -31,11 +36,28 @@ def slow_run(tmp_path):
     pids: dict[str, int] = {}
     try:
         pids.update(await_workers(process, 2))
+        await_page_wait(tmp_path)
         yield process, pids
     finally:
         process.kill()
         process.communicate()
         assert await_gone(pids.values()), "a worker outlived its coordinator"
+
+
+def await_page_wait(tmp_path, seconds=30):
+    """Wait, by the CPUs' own records, until both sleep and one of them holds the page: it stays so for a minute."""
+    (live,) = (tmp_path / "runs").glob("*/live.json")
+    found = json.loads(live.read_text())
+    fd = os.open(found["path"], os.O_RDWR)  # not by `attach`: the tests' own structs change this process's digest
+    segment = Segment(fd, os.fstat(fd).st_size, Build(found["mode"], found["protocol"]))
+    cpus = [segment.nth("Cpu", i) for i in range(2)]
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        holders = [cpu for cpu in cpus if cpu.held_classes & 1 << VM_PAGE]
+        if len(holders) == 1 and all(cpu.state == STATE_BLOCKED and cpu.channel for cpu in cpus):
+            return
+        time.sleep(0.01)
+    raise AssertionError("the CPUs did not come to wait for the page")
 
 
 def finish(process, seconds=10):
