@@ -23,7 +23,6 @@ from vmconc.memory.table import table, table_give
 from vmconc.vm.events import PMAP_ENTER, SHOOTDOWNS, event
 from vmconc.vm.queue import page_activate
 from vmconc.vm.structs import (
-    ACTIVE_BITS,
     PAGE_TABLE_SLOTS,
     PG_MAPPED,
     PG_WRITEABLE,
@@ -108,38 +107,20 @@ def page_at(cpu, frame):
 
 
 @kernel
-def use_pmap(cpu, pmap):
-    """Say that this CPU is about to use translations of this pmap.  Who takes one away waits from now on."""
-    word, bit = cpu.index // ACTIVE_BITS, 1 << cpu.index % ACTIVE_BITS
-    if pmap.active[word] & bit == 0:
-        atomic_or(pmap.active, word, bit)
-    atomic_swap(cpu, "user_pmap", offset(pmap))
-
-
-@kernel
-def await_user(cpu, pmap, number):
-    """Wait until CPU `number` does not use this pmap."""
-    cpus = table(cpu, "Cpu")
-    other = at(cpu, "Cpu", cpus.first + number * cpus.stride)
-    looks = 0
-    while other.user_pmap == offset(pmap):
-        looks += 1
-        cpu_pause()
-        if looks % PATIENCE == 0:
-            leave_if_stopping(cpu)
-            processor_yield()
-
-
-@kernel
 def shoot_down(cpu, pmap):
-    """Wait until no other CPU uses a translation of this pmap that it read before now.
-
-    Only CPUs that have ever used the pmap are looked at: what the others are at need not come into this CPU's cache.
-    """
+    """Wait until no other CPU uses a translation of this pmap that it read before now."""
     fence()
-    for i in range(at(cpu, "Machine", HEADER).cpus):
-        if i != cpu.index and pmap.active[i // ACTIVE_BITS] & 1 << i % ACTIVE_BITS != 0:
-            await_user(cpu, pmap, i)
+    machine = at(cpu, "Machine", HEADER)
+    cpus = table(cpu, "Cpu")
+    looks = 0
+    for i in range(machine.cpus):
+        other = at(cpu, "Cpu", cpus.first + i * cpus.stride)
+        while i != cpu.index and other.user_pmap == offset(pmap):
+            looks += 1
+            cpu_pause()
+            if looks % PATIENCE == 0:
+                leave_if_stopping(cpu)
+                processor_yield()
     event(cpu, SHOOTDOWNS)
 
 

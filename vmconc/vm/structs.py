@@ -12,8 +12,6 @@ from vmconc.memory.struct import Embed, Same, Words, guard
 RADIX_SLOTS = 64
 PAGE_TABLE_SLOTS = 512
 PLACEMARKERS = 64
-ACTIVE_BITS = 62  # CPUs in a word of Pmap.active
-ACTIVE_WORDS = 5
 
 # VmObject.type
 OBJT_DEFAULT, OBJT_SWAP, OBJT_VNODE = 0, 1, 2
@@ -171,7 +169,6 @@ class Pmap:
     spin: Embed("Spin") = guard("atomic")
     root: "PageTable" = guard("spin")
     resident: int = guard("atomic")
-    active: Words(ACTIVE_WORDS) = guard("atomic")  # a bit for each CPU that has used it (pm_active)
     placemarker: Words(PLACEMARKERS) = guard("atomic")  # spinlocks, hashed by slot
 
 

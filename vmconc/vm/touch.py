@@ -5,9 +5,9 @@ for that (`pmap.shoot_down`), as for a processor's answer to a TLB shootdown.
 """
 
 from vmconc.locks.rules import NOT_MAPPED, ORACLE, broken
-from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store
+from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store, atomic_swap
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import at, words_at
+from vmconc.memory.refs import at, offset, words_at
 from vmconc.memory.segment import HEADER
 from vmconc.vm.events import FAULTS, event
 from vmconc.vm.fault import fault_state, resolve_fault
@@ -20,7 +20,7 @@ from vmconc.vm.opcodes import (
     TOUCH_KERNEL,
     TOUCH_WRITE,
 )
-from vmconc.vm.pmap import FLAGS, leaf_of, place_in, use_pmap
+from vmconc.vm.pmap import FLAGS, leaf_of, place_in
 from vmconc.vm.structs import PTE_MODIFIED, PTE_VALID, PTE_WRITE
 
 IO_PATIENCE = 64  # faults of one touch that may fail with an I/O error before it is given up
@@ -54,7 +54,7 @@ def access(cpu, pmap, op, lwp):
     Locks: entry  none
            exit   none
     """
-    use_pmap(cpu, pmap)
+    atomic_swap(cpu, "user_pmap", offset(pmap))
     done = False
     leaf = leaf_of(pmap, op.va)
     if leaf:
