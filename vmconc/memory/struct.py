@@ -19,6 +19,7 @@ from typing import Any
 
 WORD_BYTES = 8
 LINE_BYTES = 64
+PAIR_BYTES = 2 * LINE_BYTES  # processors fetch lines in pairs: what two CPUs write all the time stands this far apart
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ CPU to which its LWP is bound.  Results are written back into the same record.  
 """
 
 from vmconc.memory.refs import struct
-from vmconc.memory.struct import guard
+from vmconc.memory.struct import PAIR_BYTES, guard
 
 
 @struct
@@ -46,7 +46,7 @@ class Wait:
     count: int = guard("init")
 
 
-@struct
+@struct(align=PAIR_BYTES)
 class Lwp:
     """A light-weight process: one thread of an emulated program, bound to one CPU."""
 
