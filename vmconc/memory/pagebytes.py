@@ -1,14 +1,17 @@
-"""The bytes of a frame: clear, copy.  4096 bytes each, really moved."""
+"""The bytes of a frame, 4096 each: clear and copy, which really move them, and prefetch."""
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 
 from vmconc.memory.lowering import I8, constant, lowers, parts
 from vmconc.memory.refs import RefType
+from vmconc.memory.struct import LINE_BYTES
 
 PAGE_SIZE = 4096
 PAGE_SHIFT = 12
 PAGE_WORDS = PAGE_SIZE // 8
+PREFETCH_BYTES = 1024  # of a page: more would keep the processor's few outstanding misses from the records
 
 
 def page_zero(near, off: int) -> None:
@@ -20,6 +23,10 @@ def page_copy(near, source: int, target: int) -> None:
     """Copy 4096 bytes from offset `source` to offset `target`."""
     buffer = near.memory.buffer
     buffer[target : target + PAGE_SIZE] = buffer[source : source + PAGE_SIZE]
+
+
+def page_prefetch(near, off: int) -> None:
+    """Have the processor begin to bring the page at `off`, which will soon be written, into its cache."""
 
 
 def pointer(context, builder, near_type, near, off, off_type):
@@ -51,4 +58,17 @@ def lower_copy(context, builder, sig, args):
     """One memcpy."""
     source, target = (pointer(context, builder, sig.args[0], args[0], args[i], sig.args[i]) for i in (1, 2))
     call_memory(builder, "llvm.memcpy.p0.p0.i64", [target, source])
+    return context.get_dummy_value()
+
+
+@lowers(page_prefetch, lambda near, off: types.none if isinstance(near, RefType) else None)
+def lower_prefetch(context, builder, sig, args):
+    """One prefetch for each of the first lines, for writing; the rest follows when the page is written in order."""
+    start = pointer(context, builder, sig.args[0], args[0], args[1], sig.args[1])
+    number = ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [start.type, number, number, number])
+    prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    write, keep, data = number(1), number(3), number(1)
+    for line in range(0, PREFETCH_BYTES, LINE_BYTES):
+        builder.call(prefetch, [builder.gep(start, [constant(line)]), write, keep, data])
     return context.get_dummy_value()

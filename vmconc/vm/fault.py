@@ -37,7 +37,7 @@ from vmconc.vm.object import object_allocate
 from vmconc.vm.opcodes import PROT_WRITE
 from vmconc.vm.page import page_wakeup
 from vmconc.vm.pmap import FLAGS, pmap_enter, pmap_extract
-from vmconc.vm.queue import page_activate, page_unqueue
+from vmconc.vm.queue import page_activate, page_unqueue, prefetch_free
 from vmconc.vm.structs import (
     ENTRY_COW,
     ENTRY_NEEDS_COPY,
@@ -269,6 +269,7 @@ def zero_fill(cpu, page):
            exit   same
     """
     page_zero(cpu, page.frame)
+    prefetch_free(cpu, page.pindex + 1)
     page.valid = VALID_ALL
     event(cpu, ZFILL)
 

@@ -8,6 +8,7 @@ from vmconc.locks.classes import PAGE_QUEUE, PAGE_SPIN
 from vmconc.locks.sites import site
 from vmconc.locks.spin import spin_lock, spin_unlock
 from vmconc.memory.jit import kernel
+from vmconc.memory.pagebytes import page_prefetch
 from vmconc.memory.refs import at, null
 from vmconc.memory.segment import HEADER
 from vmconc.memory.table import table
@@ -145,3 +146,11 @@ def take_free(cpu, pindex):
         if page:
             return page
     return at(cpu, "VmPage", 0)
+
+
+@kernel
+def prefetch_free(cpu, pindex):
+    """Prefetch the frame that this CPU will most likely take for `pindex`, so that it arrives during other work."""
+    page = page_queue(cpu, PQ_FREE, first_color(cpu, pindex)).head
+    if page:
+        page_prefetch(cpu, page.frame)
