@@ -87,13 +87,12 @@ def start_command(tmp_path: Path, *arguments: str) -> subprocess.Popen:
 
 
 def await_workers(process: subprocess.Popen, count: int, seconds: float = 60) -> dict[str, int]:
-    """Wait until a run has begun; return the pids of its children by role: cpu0, cpu1, ..., disk."""
+    """Wait until a run's processes exist; return the pids of its children by role: cpu0, cpu1, ..., disk."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
         children = psutil.Process(process.pid).children()
         if len(children) == count + 1 and all(child.cpu_times().system >= 0 for child in children):
-            time.sleep(0.4)
             ordered = sorted(child.pid for child in children)
             return {**{f"cpu{i}": pid for i, pid in enumerate(ordered[:-1])}, "disk": ordered[-1]}
         time.sleep(0.02)

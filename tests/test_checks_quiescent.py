@@ -50,16 +50,17 @@ def living_plan():
     return build.finish()
 
 
-MACHINES: dict = {}
+@pytest.fixture(scope="module", params=protocol_names())
+def at_rest(request):
+    """Run the plan once for all tests of this module; return the machine and its tables."""
+    machine = Machine(living_plan(), request.param, cpus=2).run()
+    return machine, bytes(machine.segment.map[: machine.machine.pool])
 
 
-@pytest.fixture(params=protocol_names())
-def living(request):
+@pytest.fixture
+def living(at_rest):
     """Return a machine at rest that may be broken: its tables are restored before the next test."""
-    if request.param not in MACHINES:
-        machine = Machine(living_plan(), request.param, cpus=2).run()
-        MACHINES[request.param] = machine, bytes(machine.segment.map[: machine.machine.pool])
-    machine, tables = MACHINES[request.param]
+    machine, tables = at_rest
     yield machine
     machine.segment.map[: machine.machine.pool] = tables
 
