@@ -5,7 +5,7 @@ Everything another process needs to say what a hung or killed CPU was at stands 
 
 from vmconc.locks.classes import CLASSES, COUNT_COLUMNS
 from vmconc.memory.refs import struct
-from vmconc.memory.struct import Embed, Refs, Words, guard
+from vmconc.memory.struct import PAIR_BYTES, Embed, Refs, Words, guard
 from vmconc.memory.table import FreeLists  # noqa: F401  declares what Cpu embeds
 
 CPUS_MAX = 256
@@ -28,7 +28,7 @@ HELD_SITE_MASK = 0xFFFFF
 HELD_BEFORE_SHIFT = 32
 
 
-@struct
+@struct(align=PAIR_BYTES)
 class Cpu:
     """One emulated CPU."""
 

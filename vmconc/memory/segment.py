@@ -18,7 +18,7 @@ from vmconc.memory.build import Build
 from vmconc.memory.jit import jit_off
 from vmconc.memory.pagebytes import PAGE_SIZE
 from vmconc.memory.refs import TWINS, Memory, Reference, struct
-from vmconc.memory.struct import STRUCTS, Embed, Refs, Words, guard
+from vmconc.memory.struct import PAIR_BYTES, STRUCTS, Embed, Refs, Words, guard
 from vmconc.memory.table import BATCH, DIRECTORY, ROOMY, SLOTS, SPARE, slot_of
 
 MAGIC = 0x766D636F6E6331  # "vmconc1"
@@ -137,6 +137,11 @@ def dtype_of(name: str) -> np.dtype:
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": declared.stride})
 
 
+def round_up(number: int, unit: int) -> int:
+    """Return the least multiple of `unit` that is not below `number`."""
+    return -(-number // unit) * unit
+
+
 def create(sizes: Sizes, build: Build, directory: Path = Path("/dev/shm"), cpus: int = 1, seed: int = 0) -> Segment:
     """Make a mapping with every table in its place, all zero.  Raises SegmentError, naming the directory."""
     check_slots(sizes.tables)
@@ -144,9 +149,9 @@ def create(sizes: Sizes, build: Build, directory: Path = Path("/dev/shm"), cpus:
         raise SegmentError(f"mode {build.mode!r} needs the JIT; with NUMBA_DISABLE_JIT=1 only 'controlled' runs")
     places, end = {}, DIRECTORY + SLOTS * STRUCTS["Table"].stride
     for name, capacity in sizes.tables.items():
-        places[name] = end
-        end += capacity * STRUCTS[name].stride
-    pool = -(-end // PAGE_SIZE) * PAGE_SIZE
+        places[name] = round_up(end, PAIR_BYTES)
+        end = places[name] + capacity * STRUCTS[name].stride
+    pool = round_up(end, PAGE_SIZE)
     size = pool + sizes.frames * PAGE_SIZE
     segment = Segment(nameless_file(directory, size), size, build)
     for name, first in places.items():
