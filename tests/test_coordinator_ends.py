@@ -126,6 +126,11 @@ def test_a_deadlock_is_reported_at_once_with_its_cycle(tmp_path):
     assert any("waits for" in line for line in result.ending.report)
 
 
+def test_a_pool_that_runs_out_names_the_option(tmp_path):
+    result = run(zero_fill(pages=64, lwps=2), tmp_path, frames=40)
+    assert result.exit_code == 3 and "raise --frames" in result.ending.message
+
+
 def test_slow_io_is_no_deadlock(tmp_path):
     from helpers_runs import shared_file
 

@@ -7,8 +7,8 @@ from vmconc.checks.held import cpu_state, held_by
 from vmconc.checks.places import place
 from vmconc.checks.violations import inline_violations
 from vmconc.coordinator import deadlock
-from vmconc.locks.classes import EXCLUSIVE, SHARED, VM_MAP, VM_OBJECT
-from vmconc.locks.cpu import STATE_BLOCKED, STATE_DONE, STATE_RUNNING
+from vmconc.locks.classes import CHAIN, EXCLUSIVE, SHARED, VM_MAP, VM_OBJECT
+from vmconc.locks.cpu import STATE_BLOCKED, STATE_RUNNING
 from vmconc.locks.rules import LOCK_ORDER, TABLE_FULL, broken
 from vmconc.locks.sites import site
 from vmconc.memory.segment import HEADER
@@ -31,9 +31,9 @@ def segment():
     return made
 
 
-def lock_of(segment, index):
-    """Return the offset of an object's token."""
-    return segment.nth("VmObject", index).token.off
+def lock_of(segment, index, name="token"):
+    """Return the offset of an object's lock."""
+    return getattr(segment.nth("VmObject", index), name).off
 
 
 def hold(segment, cpu, lock, cls=VM_OBJECT, mode=EXCLUSIVE):
@@ -45,11 +45,11 @@ def hold(segment, cpu, lock, cls=VM_OBJECT, mode=EXCLUSIVE):
     record.state = STATE_RUNNING
 
 
-def sleep_on(segment, cpu, channel):
+def sleep_on(segment, cpu, channel, cls=VM_OBJECT):
     """Let a CPU wait."""
     record = segment.nth("Cpu", cpu)
     record.state, record.channel, record.reason = STATE_BLOCKED, channel, WAITING
-    record.wait_class, record.wait_mode = VM_OBJECT, SHARED
+    record.wait_class, record.wait_mode = cls, SHARED
 
 
 def test_places_are_named_by_table_index_and_field(segment):
@@ -63,13 +63,13 @@ def test_places_are_named_by_table_index_and_field(segment):
 
 def test_a_cycle_is_found_and_written(segment):
     for cpu in range(3):
-        hold(segment, cpu, lock_of(segment, cpu))
-        sleep_on(segment, cpu, lock_of(segment, (cpu + 1) % 3))
+        hold(segment, cpu, lock_of(segment, cpu, "chain"), CHAIN)
+        sleep_on(segment, cpu, lock_of(segment, (cpu + 1) % 3, "chain"), CHAIN)
     described = deadlock.describe(segment)
     assert sorted(described["cycle"]) == [0, 1, 2]
     text = "\n".join(deadlock.say(described))
-    assert "holds vm_object VmObject 0 token exclusive (test.lookup)" in text
-    assert "waits for shared vm_object VmObject 1 token at test.waiting, which is up to cpu 1" in text
+    assert "holds chain VmObject 0 chain exclusive (test.lookup)" in text
+    assert "waits for shared chain VmObject 1 chain at test.waiting, which is up to cpu 1" in text
     assert "cycle: cpu 0 waits for cpu 1 waits for cpu 2 waits for cpu 0" in text
 
 
@@ -79,26 +79,15 @@ def test_waiting_for_an_lwp_is_waiting_for_its_cpu(segment):
     assert [(edge["from"], edge["to"]) for edge in edges] == [(0, 2)]
 
 
-def test_everybody_asleep_means_everybody_who_is_not_done(segment):
-    for cpu in (0, 1):
-        sleep_on(segment, cpu, lock_of(segment, 0))
-    segment.nth("Cpu", 2).state = STATE_DONE
-    assert deadlock.asleep(segment) is not None
-    segment.nth("Cpu", 2).state = STATE_RUNNING
-    assert deadlock.asleep(segment) is None
-
-
-def test_a_cpu_that_is_being_woken_is_not_asleep(segment):
-    for cpu in range(3):
-        sleep_on(segment, cpu, lock_of(segment, 0))
-    segment.nth("Cpu", 1).channel = 0
-    assert deadlock.asleep(segment) is None
-
-
-def test_all_done_is_no_deadlock(segment):
-    for cpu in range(3):
-        segment.nth("Cpu", cpu).state = STATE_DONE
-    assert deadlock.asleep(segment) is None
+def test_a_sleeping_cpu_has_given_its_tokens_up(segment):
+    """CPU 0 waits for a token that is on the stack of CPU 1, which sleeps, and of CPU 2, which runs and so has it."""
+    hold(segment, 0, lock_of(segment, 1))
+    for cpu in (1, 2):
+        hold(segment, cpu, lock_of(segment, 0))
+    sleep_on(segment, 0, lock_of(segment, 0))
+    sleep_on(segment, 1, lock_of(segment, 1))
+    described = deadlock.describe(segment)
+    assert [(edge["from"], edge["to"]) for edge in described["wait_for"]] == [(0, 2)] and described["cycle"] == []
 
 
 def test_holders_in_shared_mode_are_all_named(segment):

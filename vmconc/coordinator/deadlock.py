@@ -1,25 +1,18 @@
-"""Who waits for whom, from two looks at the CPUs' records: a cycle, or everybody asleep, is reported at once."""
+"""Who waits for whom, from the CPUs' records."""
 
 from typing import Any
 
 from vmconc.checks.held import cpu_state, held_by, say_held
+from vmconc.locks.classes import CLASS_NAMES, MAP_TOKEN, VM_OBJECT
 from vmconc.locks.cpu import STATE_BLOCKED, STATE_DONE, STATE_STOPPED
 
-Snapshot = tuple[tuple[int, int, int], ...]
 ENDED = (STATE_DONE, STATE_STOPPED)
+TOKENS = (CLASS_NAMES[VM_OBJECT], CLASS_NAMES[MAP_TOKEN])
 
 
-def asleep(segment: Any) -> Snapshot | None:
-    """Return (cpu, channel, progress) of the live CPUs if all of them sleep and none is being woken, else None."""
-    seen = []
-    for index in range(segment.machine.cpus):
-        cpu: Any = segment.nth("Cpu", index)
-        if cpu.state in ENDED:
-            continue
-        if cpu.state != STATE_BLOCKED or cpu.channel == 0:
-            return None
-        seen.append((index, cpu.channel, cpu.progress))
-    return tuple(seen) or None
+def live(segment: Any) -> set[int]:
+    """Return the CPUs that have not come to their end."""
+    return {index for index in range(segment.machine.cpus) if segment.nth("Cpu", index).state not in ENDED}
 
 
 def states(segment: Any) -> list[dict[str, Any]]:
@@ -38,12 +31,18 @@ def wait_edges(segment: Any, cpus: list[dict[str, Any]]) -> list[dict[str, Any]]
 
 
 def targets(segment: Any, state: dict[str, Any]) -> list[int]:
-    """Return the CPUs that can end a CPU's sleep: holders of the lock, or the CPU of the LWP it waits for."""
+    """Return the CPUs that can end a CPU's sleep: holders of the lock, or the CPU of the LWP it waits for.
+
+    Who sleeps has given its tokens up, though they are still on its stack.
+    """
     wait = state["waits_for"]
     if wait["instance"].startswith("Lwp "):
         lwp: Any = segment.nth("Lwp", int(wait["instance"].split()[1]))
         return [lwp.cpu]
-    return [holder for holder in held_by(segment, wait["offset"]) if holder != state["cpu"]]
+    holders = [holder for holder in held_by(segment, wait["offset"]) if holder != state["cpu"]]
+    if wait["class"] not in TOKENS:
+        return holders
+    return [holder for holder in holders if segment.nth("Cpu", holder).state != STATE_BLOCKED]
 
 
 def cycle(edges: list[dict[str, Any]]) -> list[int]:
@@ -81,9 +80,13 @@ def say(described: dict[str, Any]) -> list[str]:
     """Write it for people, one line for each CPU and one for the cycle."""
     lines = [say_cpu(state, described["wait_for"]) for state in described["cpus"]]
     if described["cycle"]:
-        round_trip = [*described["cycle"], described["cycle"][0]]
-        lines.append("cycle: " + " waits for ".join(f"cpu {cpu}" for cpu in round_trip))
+        lines.append(f"cycle: {say_cycle(described['cycle'])}")
     return lines
+
+
+def say_cycle(cpus: list[int]) -> str:
+    """Write a cycle once round."""
+    return " waits for ".join(f"cpu {cpu}" for cpu in [*cpus, cpus[0]])
 
 
 def say_cpu(state: dict[str, Any], edges: list[dict[str, Any]]) -> str:

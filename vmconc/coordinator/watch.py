@@ -16,6 +16,7 @@ from vmconc.coordinator.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_OWN, EX
 from vmconc.coordinator.options import RunOptions
 from vmconc.coordinator.result import Ending
 from vmconc.coordinator.signals import StopRequests
+from vmconc.coordinator.stuck import Stuck
 from vmconc.locks.cpu import STATE_DONE
 from vmconc.locks.rules import (
     STOP_DONE,
@@ -29,7 +30,6 @@ from vmconc.locks.rules import (
 )
 
 LOOK = 0.02  # seconds
-CONFIRM = 0.1  # seconds between the two looks that make a deadlock
 EXIT_CODES = {
     STOP_DONE: EXIT_CLEAN, STOP_VIOLATION: EXIT_VIOLATION, STOP_USER: EXIT_INTERRUPTED, STOP_TIME: EXIT_CLEAN,
     STOP_STALL: EXIT_STUCK, STOP_WORKER: EXIT_OWN, STOP_TABLE: EXIT_OWN,
@@ -46,10 +46,10 @@ class Watch:
     options: RunOptions
     requests: StopRequests
     begun: float = field(default_factory=time.monotonic)
-    moved: float = field(default_factory=time.monotonic)
-    progress: int = -1
-    sleeping: deadlock.Snapshot | None = None
-    sleeping_since: float = 0.0
+    stuck: Stuck = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stuck = Stuck(self.segment, self.options)
 
     def until_end(self) -> Ending:
         """Watch until there is a reason to stop; write that reason into the machine."""
@@ -65,7 +65,7 @@ class Watch:
         machine = self.segment.machine
         if machine.stop:
             return self.stopped(machine.stop, f"stopped: {STOP_NAMES.get(machine.stop, machine.stop)}")
-        return self.ended() or self.asked() or self.stuck()
+        return self.ended() or self.asked() or self.gets_on()
 
     def ended(self) -> Ending | None:
         """Look for workers that are gone."""
@@ -92,20 +92,10 @@ class Watch:
             return self.stopped(STOP_TIME, f"time limit of {limit:g} s reached; the counts are those up to then")
         return None
 
-    def stuck(self) -> Ending | None:
-        """Look for a deadlock, then for a stall."""
-        now, progress = time.monotonic(), total_progress(self.segment)
-        if progress != self.progress:
-            self.progress, self.moved = progress, now
-        snapshot = None if in_flight(self.segment) else deadlock.asleep(self.segment)
-        if snapshot != self.sleeping:
-            self.sleeping, self.sleeping_since = snapshot, now
-        if snapshot and now - self.sleeping_since >= CONFIRM:
-            return self.stopped(STOP_STALL, "deadlock: every CPU that is not done sleeps, and nothing will wake it")
-        patience = self.options.stall + self.options.io_latency / 1e9
-        if now - self.moved > patience:
-            return self.stopped(STOP_STALL, f"stall: no progress for {patience:g} s (--stall)")
-        return None
+    def gets_on(self) -> Ending | None:
+        """Look for a deadlock or a stall."""
+        why = self.stuck.look()
+        return self.stopped(STOP_STALL, why) if why else None
 
     def stopped(self, reason: int, message: str) -> Ending:
         """Describe the machine as it stands, then tell everybody to stop."""
@@ -123,16 +113,6 @@ class Watch:
 def cpu_state(segment: Any, index: int) -> int:
     """Return the state word of a CPU."""
     return int(segment.nth("Cpu", index).state)
-
-
-def total_progress(segment: Any) -> int:
-    """Return a number that changes whenever any CPU gets on."""
-    return sum(segment.nth("Cpu", index).progress for index in range(segment.machine.cpus))
-
-
-def in_flight(segment: Any) -> int:
-    """Return how many requests the disk has not answered."""
-    return int(segment.nth("DiskQueue", 0).inflight)
 
 
 def obituary(process: BaseProcess) -> str:
