@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import vmconc.protocols.backing.fault as fault
+import vmconc.vm.walk as walk
 
 SCRIPT = """
 import sys
@@ -33,16 +33,16 @@ print("violations", machine.check())
 def test_a_fault_is_stepped_through(tmp_path):
     script = tmp_path / "stepped.py"
     script.write_text(SCRIPT.format(tests=str(Path(__file__).parent)))
-    lines, first = inspect.getsourcelines(getattr(fault.walk, "py_func", fault.walk))
+    lines, first = inspect.getsourcelines(getattr(walk.search, "py_func", walk.search))
     place = first + next(i for i, line in enumerate(lines) if "look_in_layer" in line)
     show = ["p 'layer', fs.layer, fs.object", "continue"]
-    commands = [f"break {fault.__file__}:{place}", "continue", "where", *show * 4, "clear 1", "continue", "quit"]
+    commands = [f"break {walk.__file__}:{place}", "continue", "where", *show * 4, "clear 1", "continue", "quit"]
     done = subprocess.run(
         [sys.executable, "-m", "pdb", str(script)], input="\n".join(commands) + "\n", text=True, capture_output=True,
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert f"Breakpoint 1 at {fault.__file__}:{place}" in done.stdout
+    assert f"Breakpoint 1 at {walk.__file__}:{place}" in done.stdout
     assert "result = look_in_layer(cpu, fs)" in done.stdout and "attempt(cpu, fs)" in done.stdout
     layers = [line.split("'layer', ")[1][0] for line in done.stdout.splitlines() if "'layer'" in line]
     assert layers == ["0", "0", "0", "1"]

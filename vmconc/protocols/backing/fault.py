@@ -3,76 +3,67 @@
 A page-in always ends in another attempt.  (DragonFly 9de48ead `sys/vm/vm_fault.c`; `dragonfly.md` 3.)
 """
 
-from vmconc.locks.busy import busy_sleep
 from vmconc.locks.classes import SHARED
 from vmconc.locks.hook import holds
-from vmconc.locks.lockmgr import lock_mode, lock_release, lock_shared
+from vmconc.locks.lockmgr import lock_mode, lock_shared
 from vmconc.locks.pip import pip_add, pip_wakeup
 from vmconc.locks.rules import IO_MAP_RELEASED, SHARED_BELOW, broken
 from vmconc.locks.token import token_swap
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import implements
-from vmconc.memory.pagebytes import PAGE_SIZE
 from vmconc.memory.queries import tracked
 from vmconc.memory.refs import at, null, offset
 from vmconc.memory.segment import HEADER
 from vmconc.vm.events import (
     ATTEMPTS,
     PIP_ADDED,
-    RETRY_ALLOC,
-    RETRY_BUSY,
-    RETRY_NEED_ALL,
-    RETRY_NEED_FIRST,
     RETRY_PAGED_IN,
-    RETRY_PAGER_ALL,
-    RETRY_PAGER_FIRST,
     TOK_VNWALK,
     event,
-    retried,
 )
-from vmconc.vm.fault import copy_page, enter_page, fault_attempt, map_lookup, zero_fill
-from vmconc.vm.kern import KERN_FAILURE, KERN_PROTECTION_FAILURE, KERN_SUCCESS, KERN_TRY_AGAIN
+from vmconc.vm.fault import enter_page, fault_attempt, map_lookup
+from vmconc.vm.kern import KERN_FAILURE, KERN_SUCCESS
 from vmconc.vm.object import object_drop, object_hold
-from vmconc.vm.opcodes import OUTCOME_COPY, OUTCOME_PAGEIN_COPY, OUTCOME_ZERO
 from vmconc.vm.page import (
-    ABSENT,
-    BUSY,
-    memory_wait,
-    page_alloc,
     page_free,
     page_lookup,
-    page_lookup_busy_try,
     page_wakeup,
 )
-from vmconc.vm.pager import PAGER_ERROR, PAGER_OK, has_pager, pager_get_page
-from vmconc.vm.pmap import pmap_remove
-from vmconc.vm.queue import page_activate, page_deactivate, page_unqueue
-from vmconc.vm.structs import BACK_EXCL_HEUR, OBJ_DEAD, OBJT_VNODE, VALID_ALL
+from vmconc.vm.pager import PAGER_ERROR, PAGER_OK, pager_get_page
+from vmconc.vm.queue import page_activate
+from vmconc.vm.structs import BACK_EXCL_HEUR, OBJT_VNODE, VALID_ALL
 from vmconc.vm.walk import (
     FIRST,
     LAYER,
-    PAGE_SLEEP,
     PIP_FIRST,
     PIP_LAYER,
     VNODE,
     VNODE_WALK,
     WALK_DEEPER,
-    WALK_FOUND,
     begin_walk,
     mark_writeable,
     mode_of,
-    need_exclusive,
-    note_found,
-    return_to_first,
-    unlock_vnode,
+    search,
+    undo_retry,
+    unlock_things,
+    walk_down,
+    walk_drop,
+    walk_has_below,
+    walk_note,
+    walk_read,
+    walk_undo,
 )
 
 
-@kernel
-def heuristic(cpu, fs, on):
-    """Remember on the head whether the last fault had to allocate."""
+@implements(walk_note, "backing")
+def heuristic(cpu, fs, there):
+    """Remember on the head whether the last fault had to allocate.
+
+    Locks: entry  the map shared: concurrent faults may overwrite one another's
+           exit   same
+    """
     head = fs.entry.ba
-    head.flags = head.flags | BACK_EXCL_HEUR if on else head.flags & ~BACK_EXCL_HEUR
+    head.flags = head.flags & ~BACK_EXCL_HEUR if there else head.flags | BACK_EXCL_HEUR
 
 
 @kernel
@@ -97,8 +88,8 @@ def lock_vnode(cpu, fs):
         object_drop(cpu, object)
 
 
-@kernel
-def drop_layer(cpu, fs):
+@implements(walk_drop, "backing")
+def drop_layers(cpu, fs):
     """Let go of the current layer if it is not the first.
 
     Locks: entry  tokens of the first object and of the layer, the layer's pip
@@ -116,7 +107,7 @@ def cleanup(cpu, fs):
     Locks: entry  as the walk left them
            exit   map, vnode, first object's token
     """
-    drop_layer(cpu, fs)
+    drop_layers(cpu, fs)
     if fs.layer != 0 and fs.first_page:
         if fs.first_page.valid == VALID_ALL:
             page_wakeup(cpu, fs.first_page)
@@ -125,20 +116,7 @@ def cleanup(cpu, fs):
         fs.first_page = null(fs.first_page)
 
 
-@kernel
-def unlock_things(cpu, fs):
-    """End an attempt.
-
-    Locks: entry  map, vnode, first object's token
-           exit   none
-    """
-    fs.map_held = 0
-    lock_release(cpu, fs.map.lock)
-    unlock_vnode(cpu, fs)
-    object_drop(cpu, fs.first_object)
-
-
-@kernel
+@implements(walk_undo, "backing")
 def undo(cpu, fs):
     """Release everything an unfinished walk holds, the current page excepted.
 
@@ -150,24 +128,7 @@ def undo(cpu, fs):
     unlock_things(cpu, fs)
 
 
-@kernel
-def undo_retry(cpu, fs, reason):
-    """Release everything and ask for another attempt."""
-    undo(cpu, fs)
-    retried(cpu, reason)
-    return KERN_TRY_AGAIN
-
-
-@kernel
-def undo_sleep(cpu, fs, page):
-    """Release everything, sleep once on a page that somebody else has busy, ask for another attempt."""
-    undo(cpu, fs)
-    busy_sleep(cpu, page.busy, True, PAGE_SLEEP)
-    retried(cpu, RETRY_BUSY)
-    return KERN_TRY_AGAIN
-
-
-@kernel
+@implements(walk_read, "backing")
 def read_page(cpu, fs):
     """Ask the layer's pager for fs.page.
 
@@ -195,72 +156,17 @@ def read_page(cpu, fs):
     return WALK_DEEPER
 
 
-@kernel
-def resident_page(cpu, fs):
-    """Deal with a page that is there and now ours: found, or to be read because it is not valid.
+@implements(walk_has_below, "backing")
+def has_below(fs):
+    """Tell whether the list goes on.
 
-    Locks: entry  map shared, tokens, the page hard-busy
-           exit   none if a KERN_* result, else the same
+    Locks: entry  the map shared
+           exit   same
     """
-    page_unqueue(cpu, fs.page)
-    if fs.page.valid == VALID_ALL:
-        heuristic(cpu, fs, False)
-        return WALK_FOUND
-    if not has_pager(fs.object):
-        if fs.layer != 0:
-            page_wakeup(cpu, fs.page)
-        return WALK_DEEPER
-    if need_exclusive(fs):
-        page_deactivate(cpu, fs.page)
-        page_wakeup(cpu, fs.page)
-        return undo_retry(cpu, fs, RETRY_PAGER_FIRST if fs.layer == 0 else RETRY_PAGER_ALL)
-    return read_page(cpu, fs)
+    return bool(fs.ba.backing_ba)
 
 
-@kernel
-def absent_page(cpu, fs):
-    """Deal with a page that is not in a layer where one has to be made: allocate it, ask the pager.
-
-    Locks: entry  map shared, tokens
-           exit   none if a KERN_* result, else the same and fs.page hard-busy in the first layer
-    """
-    heuristic(cpu, fs, True)
-    if need_exclusive(fs):
-        return undo_retry(cpu, fs, RETRY_NEED_FIRST if fs.layer == 0 else RETRY_NEED_ALL)
-    if fs.pindex >= fs.object.size:
-        undo(cpu, fs)
-        return KERN_PROTECTION_FAILURE
-    fs.page = page_alloc(cpu, fs.object, fs.pindex)
-    if not fs.page:
-        undo(cpu, fs)
-        memory_wait(cpu)
-        retried(cpu, RETRY_ALLOC)
-        return KERN_TRY_AGAIN
-    return read_page(cpu, fs) if has_pager(fs.object) else WALK_DEEPER
-
-
-@kernel
-def look_in_layer(cpu, fs):
-    """Look for the page in the current layer.
-
-    Locks: entry  map shared, tokens of the first object and of the layer
-           exit   none if a KERN_* result, else the same and, if WALK_FOUND, fs.page hard-busy
-    """
-    if fs.object.flags & OBJ_DEAD != 0:
-        undo(cpu, fs)
-        return KERN_PROTECTION_FAILURE
-    found, page = page_lookup_busy_try(cpu, fs.object, fs.pindex, True)
-    if found == BUSY:
-        return undo_sleep(cpu, fs, page)
-    if found != ABSENT:
-        fs.page = page
-        return resident_page(cpu, fs)
-    if fs.layer == 0 or has_pager(fs.object):
-        return absent_page(cpu, fs)
-    return WALK_DEEPER
-
-
-@kernel
+@implements(walk_down, "backing")
 def step_down(cpu, fs):
     """Go on to the next layer.
 
@@ -284,52 +190,6 @@ def step_down(cpu, fs):
 
 
 @kernel
-def zero_first(cpu, fs):
-    """No layer has the page: clear the first object's.
-
-    Locks: entry  map shared, tokens, fs.first_page hard-busy
-           exit   map shared, first token, fs.page hard-busy
-    """
-    drop_layer(cpu, fs)
-    return_to_first(fs)
-    zero_fill(cpu, fs.page)
-    fs.outcome = OUTCOME_ZERO
-
-
-@kernel
-def copy_up(cpu, fs):
-    """Copy the page found in a deeper layer into the first object's.
-
-    Locks: entry  map shared, tokens, both pages hard-busy
-           exit   map shared, first token, fs.page hard-busy
-    """
-    source = fs.page
-    copy_page(cpu, source, fs.first_page)
-    pmap_remove(cpu, fs.space.pmap, fs.va, fs.va + PAGE_SIZE)
-    page_deactivate(cpu, source)
-    page_wakeup(cpu, source)
-    drop_layer(cpu, fs)
-    return_to_first(fs)
-    fs.outcome = OUTCOME_PAGEIN_COPY if fs.read_in != 0 else OUTCOME_COPY
-
-
-@kernel
-def use_found(cpu, fs):
-    """A valid page is found: copy it up for a write, map it read-only from a deeper layer for a read.
-
-    Locks: entry  map shared, tokens, fs.page hard-busy
-           exit   the same, perhaps without the layer
-    """
-    note_found(fs)
-    if fs.layer == 0:
-        return
-    if fs.write:
-        copy_up(cpu, fs)
-    else:
-        fs.may_write = 0
-
-
-@kernel
 def walk(cpu, fs):
     """Find or make the page (vm_fault_object).
 
@@ -338,23 +198,11 @@ def walk(cpu, fs):
     """
     pip_add(cpu, fs.first_object.pip, PIP_FIRST)
     event(cpu, PIP_ADDED)
-    while True:
-        result = look_in_layer(cpu, fs)
-        if result == WALK_FOUND:
-            use_found(cpu, fs)
-            break
-        if result != WALK_DEEPER:
-            return result
-        if fs.layer == 0:
-            fs.first_page = fs.page
-        if not fs.ba.backing_ba:
-            fs.depth = fs.layer
-            zero_first(cpu, fs)
-            break
-        step_down(cpu, fs)
-    mark_writeable(fs)
-    pip_wakeup(cpu, fs.first_object.pip)
-    return KERN_SUCCESS
+    status = search(cpu, fs)
+    if status == KERN_SUCCESS:
+        mark_writeable(fs)
+        pip_wakeup(cpu, fs.first_object.pip)
+    return status
 
 
 @kernel

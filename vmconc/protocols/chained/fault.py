@@ -11,51 +11,30 @@ from vmconc.locks.sites import site
 from vmconc.locks.token import token_swap
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import implements
-from vmconc.memory.pagebytes import PAGE_SIZE
 from vmconc.memory.refs import offset
 from vmconc.protocols.chained.hold import (
     cleanup,
-    drop_layers,
     leave_chain,
     lock_vnode,
     relock_map,
     undo,
-    undo_retry,
-    undo_sleep,
     unlock_for_io,
-    unlock_things,
 )
 from vmconc.protocols.chained.links import chain_below_acquire, chain_object_acquire
 from vmconc.vm.events import (
     ATTEMPTS,
     PIP_ADDED,
-    RETRY_ALLOC,
-    RETRY_NEED_ALL,
-    RETRY_NEED_FIRST,
     RETRY_PAGE_GONE,
-    RETRY_PAGER_ALL,
-    RETRY_PAGER_FIRST,
     event,
-    retried,
 )
-from vmconc.vm.fault import copy_page, enter_page, fault_attempt, map_lookup, zero_fill
-from vmconc.vm.kern import KERN_FAILURE, KERN_PROTECTION_FAILURE, KERN_SUCCESS, KERN_TRY_AGAIN
+from vmconc.vm.fault import enter_page, fault_attempt, map_lookup
+from vmconc.vm.kern import KERN_FAILURE, KERN_SUCCESS
 from vmconc.vm.object import object_drop, object_hold
-from vmconc.vm.opcodes import OUTCOME_COPY, OUTCOME_PAGEIN_COPY, OUTCOME_ZERO
 from vmconc.vm.page import (
-    ABSENT,
-    BUSY,
-    memory_wait,
-    page_alloc,
     page_free,
     page_lookup,
-    page_lookup_busy_try,
-    page_wakeup,
 )
-from vmconc.vm.pager import PAGER_ERROR, PAGER_OK, has_pager, pager_get_page
-from vmconc.vm.pmap import FLAGS, pmap_extract, pmap_remove
-from vmconc.vm.queue import page_deactivate, page_unqueue
-from vmconc.vm.structs import OBJ_DEAD, VALID_ALL
+from vmconc.vm.pager import PAGER_ERROR, PAGER_OK, pager_get_page
 from vmconc.vm.walk import (
     FIRST,
     LAYER,
@@ -66,16 +45,20 @@ from vmconc.vm.walk import (
     begin_walk,
     mark_writeable,
     mode_of,
-    need_exclusive,
-    note_found,
-    return_to_first,
+    search,
+    undo_retry,
+    unlock_things,
+    walk_down,
+    walk_has_below,
+    walk_note,
+    walk_read,
 )
 
 CHAIN_FIRST = site("vm_fault.first_chain")
 CHAIN_LAYER = site("vm_fault.layer_chain")
 
 
-@kernel
+@implements(walk_read, "chained")
 def read_page(cpu, fs):
     """Ask the layer's pager for fs.page.
 
@@ -98,70 +81,26 @@ def read_page(cpu, fs):
     return WALK_DEEPER
 
 
-@kernel
-def resident_page(cpu, fs):
-    """Deal with a page that is there and now ours: found, or to be read because it is not valid.
+@implements(walk_note, "chained")
+def no_heuristic(cpu, fs, there):
+    """Remember nothing: the next fault begins shared again.
 
-    Locks: entry  tokens, chain locks, the page hard-busy; the map shared or not
-           exit   none if a KERN_* result, else the same, the map perhaps unlocked
+    Locks: entry  tokens
+           exit   same
     """
-    page_unqueue(cpu, fs.page)
-    if fs.page.valid == VALID_ALL:
-        return WALK_FOUND
-    if not has_pager(fs.object):
-        if fs.layer != 0:
-            page_wakeup(cpu, fs.page)
-        return WALK_DEEPER
-    if need_exclusive(fs):
-        page_deactivate(cpu, fs.page)
-        page_wakeup(cpu, fs.page)
-        return undo_retry(cpu, fs, RETRY_PAGER_FIRST if fs.layer == 0 else RETRY_PAGER_ALL)
-    return read_page(cpu, fs)
 
 
-@kernel
-def absent_page(cpu, fs):
-    """Deal with a page that is not in a layer where one has to be made: allocate it, ask the pager.
+@implements(walk_has_below, "chained")
+def has_below(fs):
+    """Tell whether the chain goes on.
 
-    Locks: entry  tokens, chain locks; the map shared or not
-           exit   none if a KERN_* result; else the same, the map perhaps unlocked; fs.page hard-busy in the first layer
+    Locks: entry  the chain lock of the current object
+           exit   same
     """
-    if need_exclusive(fs):
-        return undo_retry(cpu, fs, RETRY_NEED_FIRST if fs.layer == 0 else RETRY_NEED_ALL)
-    if fs.pindex >= fs.object.size:
-        undo(cpu, fs)
-        return KERN_PROTECTION_FAILURE
-    fs.page = page_alloc(cpu, fs.object, fs.pindex)
-    if not fs.page:
-        undo(cpu, fs)
-        memory_wait(cpu)
-        retried(cpu, RETRY_ALLOC)
-        return KERN_TRY_AGAIN
-    return read_page(cpu, fs) if has_pager(fs.object) else WALK_DEEPER
+    return bool(fs.object.backing_object)
 
 
-@kernel
-def look_in_layer(cpu, fs):
-    """Look for the page in the current layer.
-
-    Locks: entry  tokens of the first object and of the layer, chain locks down to it; the map shared or not
-           exit   none if a KERN_* result; else the same, the map perhaps unlocked; if WALK_FOUND fs.page hard-busy
-    """
-    if fs.object.flags & OBJ_DEAD != 0:
-        undo(cpu, fs)
-        return KERN_PROTECTION_FAILURE
-    found, page = page_lookup_busy_try(cpu, fs.object, fs.pindex, True)
-    if found == BUSY:
-        return undo_sleep(cpu, fs, page)
-    if found != ABSENT:
-        fs.page = page
-        return resident_page(cpu, fs)
-    if fs.layer == 0 or has_pager(fs.object):
-        return absent_page(cpu, fs)
-    return WALK_DEEPER
-
-
-@kernel
+@implements(walk_down, "chained")
 def step_down(cpu, fs):
     """Go on to the next object.  The chain lock of the current one keeps the link as it is.
 
@@ -184,76 +123,6 @@ def step_down(cpu, fs):
     fs.layer += 1
     pip_add(cpu, fs.object.pip, PIP_LAYER)
     event(cpu, PIP_ADDED)
-
-
-@kernel
-def zero_first(cpu, fs):
-    """No object has the page: clear the first one's.
-
-    Locks: entry  tokens, chain locks, fs.first_page hard-busy
-           exit   token and chain lock of the first object, fs.page hard-busy
-    """
-    drop_layers(cpu, fs)
-    return_to_first(fs)
-    zero_fill(cpu, fs.page)
-    fs.outcome = OUTCOME_ZERO
-
-
-@kernel
-def copy_up(cpu, fs):
-    """Copy the page found in a deeper object into the first one's.
-
-    Locks: entry  tokens, chain locks, both pages hard-busy
-           exit   token and chain lock of the first object, fs.page hard-busy
-    """
-    source = fs.page
-    copy_page(cpu, source, fs.first_page)
-    if pmap_extract(fs.space.pmap, fs.va) & ~FLAGS == source.frame:  # the map may be unlocked: another's stays
-        pmap_remove(cpu, fs.space.pmap, fs.va, fs.va + PAGE_SIZE)
-    page_deactivate(cpu, source)
-    page_wakeup(cpu, source)
-    drop_layers(cpu, fs)
-    return_to_first(fs)
-    fs.outcome = OUTCOME_PAGEIN_COPY if fs.read_in != 0 else OUTCOME_COPY
-
-
-@kernel
-def use_found(cpu, fs):
-    """A valid page is found: copy it up for a write, map it read-only from a deeper object for a read.
-
-    Locks: entry  tokens, chain locks, fs.page hard-busy
-           exit   the same, perhaps without the layer
-    """
-    note_found(fs)
-    if fs.layer == 0:
-        return
-    if fs.write:
-        copy_up(cpu, fs)
-    else:
-        fs.may_write = 0
-
-
-@kernel
-def search(cpu, fs):
-    """Go down the chain until the page is found or made: KERN_SUCCESS with fs.page hard-busy, or another result.
-
-    Locks: entry  token and chain lock of the first object, its pip
-           exit   on KERN_SUCCESS the same, perhaps tokens and chain locks down to a layer; else none
-    """
-    while True:
-        result = look_in_layer(cpu, fs)
-        if result == WALK_FOUND:
-            use_found(cpu, fs)
-            return KERN_SUCCESS
-        if result != WALK_DEEPER:
-            return result
-        if fs.layer == 0:
-            fs.first_page = fs.page
-        if not fs.object.backing_object:
-            fs.depth = fs.layer
-            zero_first(cpu, fs)
-            return KERN_SUCCESS
-        step_down(cpu, fs)
 
 
 @kernel

@@ -4,7 +4,6 @@
 `dragonfly.md` 2.11, 3.2, 3.3.)
 """
 
-from vmconc.locks.busy import busy_sleep
 from vmconc.locks.classes import SHARED
 from vmconc.locks.hook import holds
 from vmconc.locks.lockmgr import lock_release, lock_shared, lock_shared_timed
@@ -13,26 +12,25 @@ from vmconc.locks.rules import IO_MAP_HELD, broken
 from vmconc.locks.sites import site
 from vmconc.locks.token import token_swap
 from vmconc.memory.jit import kernel
+from vmconc.memory.operation import implements
 from vmconc.memory.queries import tracked
 from vmconc.memory.refs import null, offset
 from vmconc.protocols.chained.links import release_chain
 from vmconc.vm.events import (
     MAP_RELOCK_TIMED,
     MAP_UNLOCK_FOR_IO,
-    RETRY_BUSY,
     RETRY_RELOCK,
     RETRY_TIMESTAMP,
     TOK_VNWALK,
     TS_FAIL,
     event,
-    retried,
 )
-from vmconc.vm.kern import KERN_SUCCESS, KERN_TRY_AGAIN
+from vmconc.vm.kern import KERN_SUCCESS
 from vmconc.vm.object import object_drop, object_hold
 from vmconc.vm.page import page_free, page_wakeup
 from vmconc.vm.queue import page_deactivate
 from vmconc.vm.structs import OBJ_DEAD, OBJT_VNODE
-from vmconc.vm.walk import PAGE_SLEEP, VNODE, VNODE_WALK, unlock_vnode
+from vmconc.vm.walk import VNODE, VNODE_WALK, undo_retry, unlock_things, walk_drop, walk_undo
 
 RELOCK = site("vm_fault.relock_map")
 RELOCK_PATIENCE = 100_000_000  # ns
@@ -81,7 +79,7 @@ def lock_vnode(cpu, fs):
         object_drop(cpu, object)
 
 
-@kernel
+@implements(walk_drop, "chained")
 def drop_layers(cpu, fs):
     """Let go of everything below the first object.
 
@@ -120,21 +118,7 @@ def cleanup(cpu, fs):
         pip_wakeup(cpu, fs.object.pip)
 
 
-@kernel
-def unlock_things(cpu, fs):
-    """End an attempt.
-
-    Locks: entry  map unless it was unlocked for I/O, vnode, first object's token
-           exit   none
-    """
-    if fs.map_held != 0:
-        fs.map_held = 0
-        lock_release(cpu, fs.map.lock)
-    unlock_vnode(cpu, fs)
-    object_drop(cpu, fs.first_object)
-
-
-@kernel
+@implements(walk_undo, "chained")
 def undo(cpu, fs):
     """Release everything an unfinished walk holds, the current page excepted.
 
@@ -145,23 +129,6 @@ def undo(cpu, fs):
     leave_chain(cpu, fs)
     cleanup(cpu, fs)
     unlock_things(cpu, fs)
-
-
-@kernel
-def undo_retry(cpu, fs, reason):
-    """Release everything and ask for another attempt."""
-    undo(cpu, fs)
-    retried(cpu, reason)
-    return KERN_TRY_AGAIN
-
-
-@kernel
-def undo_sleep(cpu, fs, page):
-    """Release everything, sleep once on a page that somebody else has busy, ask for another attempt."""
-    undo(cpu, fs)
-    busy_sleep(cpu, page.busy, True, PAGE_SLEEP)
-    retried(cpu, RETRY_BUSY)
-    return KERN_TRY_AGAIN
 
 
 @kernel
