@@ -51,11 +51,17 @@ def point(cpu):
 def requested(cpu, lock, cls, mode):
     """Note that a lock is about to be waited for if need be: the schedule point, then the order rules."""
     point(cpu)
-    if tracked(cpu):
-        if cls < UNORDERED and (cpu.held_classes & RANKED) >> (cls + 1) != 0:
-            broken(cpu, LOCK_ORDER, lock, cls, cpu.held_classes)
-        if cls == VM_MAP and holds(cpu, lock):
-            broken(cpu, LOCK_RECURSION, lock, 0, 0)
+    if tracked(cpu) and (cpu.held_classes & RANKED) >> cls != 0:
+        check_order(cpu, lock, cls)
+
+
+@kernel
+def check_order(cpu, lock, cls):
+    """Hold a request against the order rules: a lock of its rank or of a later one is held."""
+    if (cpu.held_classes & RANKED) >> (cls + 1) != 0:
+        broken(cpu, LOCK_ORDER, lock, cls, cpu.held_classes)
+    if cls == VM_MAP and holds(cpu, lock):
+        broken(cpu, LOCK_RECURSION, lock, 0, 0)
 
 
 @kernel
@@ -69,19 +75,30 @@ def acquired(cpu, lock, cls, mode, site):
 
 
 @kernel
+def pack(before, site, cls, mode):
+    """Return the word that stands beside a held lock."""
+    return before << HELD_BEFORE_SHIFT | site << HELD_SITE_SHIFT | cls * 2 + mode
+
+
+@kernel
 def push_held(cpu, lock, cls, mode, site):
     """Push a lock on the held-lock stack and note the order."""
-    n = cpu.held_count
+    n, before = cpu.held_count, cpu.held_classes
     if n >= HELD_MAX:
         broken(cpu, TOO_MANY_HELD, lock, HELD_MAX, n)
         return
-    before = cpu.held_classes
-    if before & ~cpu.order[cls] != 0:
-        cpu.order[cls] |= before
     cpu.held_lock[n] = lock
-    cpu.held_word[n] = before << HELD_BEFORE_SHIFT | site << HELD_SITE_SHIFT | cls * 2 + mode
+    cpu.held_word[n] = pack(before, site, cls, mode)
     cpu.held_count = n + 1
     cpu.held_classes = before | 1 << cls
+    note_order(cpu, cls, before)
+
+
+@kernel
+def note_order(cpu, cls, before):
+    """Note which classes were held when this one was acquired."""
+    if before & ~cpu.order[cls] != 0:
+        cpu.order[cls] |= before
 
 
 @kernel
@@ -109,16 +126,28 @@ def holds(cpu, lock):
 
 
 @kernel
-def released(cpu, lock, cls):
-    """Note a release: take the lock off the held-lock stack.  Mostly it is on top."""
+def releasing(cpu, lock, cls):
+    """Log a release that is about to happen, and let others run before it."""
     if controlled(cpu):
         log_step(cpu, STEP_RELEASE, lock, cls, 0, 0)
-    point(cpu)
+        schedule_point(cpu)
+
+
+@kernel
+def on_top(cpu, lock, cls):
+    """Tell whether a lock is on top of the held-lock stack."""
+    last = cpu.held_count - 1
+    return last >= 0 and cpu.held_lock[last] == lock and held_class(cpu, last) == cls
+
+
+@kernel
+def released(cpu, lock, cls):
+    """Note a release: take the lock off the held-lock stack.  Mostly it is on top."""
+    releasing(cpu, lock, cls)
     if tracked(cpu):
-        last = cpu.held_count - 1
-        if last >= 0 and cpu.held_lock[last] == lock and held_class(cpu, last) == cls:
-            cpu.held_count = last
-            cpu.held_classes = cpu.held_word[last] >> HELD_BEFORE_SHIFT
+        if on_top(cpu, lock, cls):
+            cpu.held_count -= 1
+            cpu.held_classes = cpu.held_word[cpu.held_count] >> HELD_BEFORE_SHIFT
         else:
             remove_held(cpu, lock, cls)
 

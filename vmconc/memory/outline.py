@@ -17,7 +17,7 @@ from numba.core import dispatcher, types
 from numba.core.bytecode import FunctionIdentity
 from numba.core.registry import cpu_target
 
-INLINE_INSTRUCTIONS = 60  # bytecode instructions up to which a kernel is copied into its callers
+INLINE_INSTRUCTIONS = 75  # bytecode instructions up to which a kernel is copied into its callers
 OUTLINED: set[tuple[str, str]] = set()
 
 
