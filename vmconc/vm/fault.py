@@ -12,7 +12,7 @@ from vmconc.memory.jit import kernel
 from vmconc.memory.operation import operation
 from vmconc.memory.pagebytes import PAGE_SHIFT, PAGE_SIZE, page_copy, page_zero
 from vmconc.memory.queries import tracked
-from vmconc.memory.refs import at, null, offset, struct
+from vmconc.memory.refs import at, offset, struct
 from vmconc.memory.struct import guard
 from vmconc.memory.table import table
 from vmconc.vm.events import COPY, MAP_DOWNGRADE, RETRY_STACK, SHADOWS, ZFILL, event, retried
@@ -25,8 +25,7 @@ from vmconc.vm.kern import (
 from vmconc.vm.map import (
     entry_at,
     entry_clip,
-    entry_copy,
-    entry_create,
+    entry_like,
     map_link,
     map_lock,
     map_lookup_entry,
@@ -42,7 +41,6 @@ from vmconc.vm.structs import (
     ENTRY_COW,
     ENTRY_NEEDS_COPY,
     ENTRY_STACK,
-    ENTRY_USER_WIRED,
     OBJT_DEFAULT,
     PG_REFERENCED,
     PTE_WIRED,
@@ -162,14 +160,7 @@ def insert_stack(cpu, map, entry, va):
     Locks: entry  the map exclusively; the range is free
            exit   same
     """
-    lower = entry_create(cpu, va, entry.start)
-    entry_copy(entry, lower)
-    lower.wired_count = 0
-    lower.eflags &= ~ENTRY_USER_WIRED
-    lower.object = null(entry.object)
-    lower.ba.backing_ba = null(entry.ba)
-    lower.offset = 0
-    map_link(cpu, map, lower)
+    map_link(cpu, map, entry_like(cpu, entry, va, entry.start))
 
 
 @kernel

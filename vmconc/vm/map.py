@@ -17,7 +17,7 @@ from vmconc.memory.refs import at, null, offset, words_at
 from vmconc.memory.segment import HEADER
 from vmconc.memory.table import slot_of, table, table_give
 from vmconc.vm.events import CLIPS, MAP_UPGRADE, MERGES, RETRY_UPGRADE, event, retried
-from vmconc.vm.structs import ENTRY_IN_TRANSITION
+from vmconc.vm.structs import ENTRY_IN_TRANSITION, ENTRY_USER_WIRED
 
 MAP_X = site("vm_map.exclusive")
 INDEX_SLOT = slot_of("MapIndex")
@@ -184,6 +184,19 @@ def entry_copy(source, target):
     target.offset = source.offset
     target.ba.backing_ba = source.ba.backing_ba
     target.ba.flags = source.ba.flags
+
+
+@kernel
+def entry_like(cpu, model, start, end):
+    """Return a new, unlinked entry of [start, end): mapped as `model` is, with nothing in it and not wired."""
+    entry = entry_create(cpu, start, end)
+    entry_copy(model, entry)
+    entry.wired_count = 0
+    entry.eflags &= ~ENTRY_USER_WIRED
+    entry.object = null(model.object)
+    entry.ba.backing_ba = null(model.ba)
+    entry.offset = 0
+    return entry
 
 
 @kernel

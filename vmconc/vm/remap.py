@@ -5,12 +5,10 @@
 
 from vmconc.memory.jit import kernel
 from vmconc.memory.pagebytes import PAGE_SHIFT
-from vmconc.memory.refs import null
 from vmconc.vm.map import (
     clip_range,
     entry_at,
-    entry_copy,
-    entry_create,
+    entry_like,
     map_link,
     map_search,
     map_unlink,
@@ -19,7 +17,6 @@ from vmconc.vm.object import object_reference
 from vmconc.vm.pmap import pmap_remove
 from vmconc.vm.space import delete_range, map_enter, map_leave
 from vmconc.vm.structs import (
-    ENTRY_USER_WIRED,
     OBJT_VNODE,
 )
 from vmconc.vm.wire import unwire_range
@@ -78,13 +75,7 @@ def grow_mapping(cpu, map, start, va, length):
     lower = entry_at(map, map_search(map, va) - 1)
     if not lower or lower.end <= start:
         return
-    entry = entry_create(cpu, va, va + length)
-    entry_copy(lower, entry)
-    entry.wired_count = 0
-    entry.eflags &= ~ENTRY_USER_WIRED
-    entry.object = null(lower.object)
-    entry.ba.backing_ba = null(lower.ba)
-    entry.offset = 0
+    entry = entry_like(cpu, lower, va, va + length)
     if lower.object and lower.object.type == OBJT_VNODE:
         entry.object = lower.object
         entry.offset = lower.offset + (va - lower.start >> PAGE_SHIFT)
