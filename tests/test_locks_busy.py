@@ -17,6 +17,7 @@ from helpers_play import (
     TOKEN_TRY,
     UNTIL,
     UNTIL_BLOCKED,
+    UNTIL_WORD,
 )
 
 from vmconc.locks.busy import PBUSY_LOCKED, PBUSY_WANTED, busy_owned, is_busy
@@ -99,11 +100,14 @@ def test_soft_release_under_a_hard_owner_still_wakes_in_the_end(play, page):
             (SAY, 0),
             (UNTIL_BLOCKED, 1),
             (SOFT_RELEASE, page),
+            (UNTIL_WORD, page, PBUSY_LOCKED | PBUSY_WANTED),
             (UNTIL_BLOCKED, 1),
             (BUSY_RELEASE, page),
         ],
         [(UNTIL, 0), (BUSY_WAIT, page, 1), (BUSY_RELEASE, page)],
     )
+    assert play.cpus[1].progress == 2, "the waiter did not sleep twice"
+    assert [play.count(1, VM_PAGE, column) for column in (COUNT_EXCLUSIVE, COUNT_CONTENDED)] == [1, 1]
     play.idle()
 
 

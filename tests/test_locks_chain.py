@@ -104,6 +104,7 @@ def test_chain_wait_on_a_free_one_is_immediate(play, chain):
     """Also when an old WAIT bit is left: it clears that and wakes whom it concerns."""
     chain.word = CHAINLK_WAIT
     play.alone(0, (CHAIN_WAIT, chain))
+    assert chain.word == 0 and play.cpus[0].progress == 0
     play.idle()
 
 

@@ -3,7 +3,6 @@
 import itertools
 
 import pytest
-from conftest import Play
 from helpers_play import (
     CHAIN_ACQUIRE,
     CHAIN_RELEASE,
@@ -34,7 +33,7 @@ from vmconc.locks.classes import (
     VM_MAP,
     VNODE,
 )
-from vmconc.locks.lockmgr import EXREQ, SHARE, UPREQ, WAITERS
+from vmconc.locks.lockmgr import EXCL, EXREQ, OWNER_SHIFT, SHARE, UPREQ, WAITERS
 
 MS = 1_000_000
 
@@ -390,13 +389,15 @@ def test_waiters_flag_does_not_outlive_the_wait(play, lock):
     play.idle()
 
 
-def test_owner_field_names_the_owner():
+def test_owner_field_names_the_owner(play, lock):
     """The last CPU of four owns it, is handed it, and is named each time."""
-    play = Play()
-    lock = play.ground.map_lock
-    play.together(
-        [(LOCK_SHARED, lock), (UNTIL_BLOCKED, 3), (LOCK_RELEASE, lock), (UNTIL_WORD, lock, 1 | 4 << 24), (SAY, 1)],
+    named = EXCL | 4 << OWNER_SHIFT
+    assert play.alone(3, (LOCK_EXCLUSIVE, lock), (PEEK, lock), (LOCK_RELEASE, lock)) == [0, named, 0]
+    answers = play.together(
+        [(LOCK_SHARED, lock), (UNTIL_BLOCKED, 3), (LOCK_RELEASE, lock), (PEEK, lock), (SAY, 1)],
         [], [],
-        [(UNTIL_WORD, lock, SHARE), (LOCK_EXCLUSIVE, lock), (UNTIL, 1), (LOCK_RELEASE, lock)],
+        [(UNTIL_WORD, lock, SHARE), (LOCK_EXCLUSIVE, lock), (PEEK, lock), (UNTIL, 1), (LOCK_RELEASE, lock)],
     )  # fmt: skip
+    assert answers[0][3] == named, "the release did not hand it over"
+    assert answers[3][2] == named
     play.idle()

@@ -243,13 +243,15 @@ def test_a_contended_get_gives_the_others_up_and_has_all_at_the_end(play, one, t
 
 
 def test_opposite_orders_do_not_deadlock_exactly(play, one, two):
-    """Each has one and wants the other's, provably at the same time."""
-    play.together(
+    """Each has one and wants the other's, provably at the same time: each has both in the end."""
+    answers = play.together(
         [
             (TOKEN_GET, one, EXCLUSIVE),
             (SAY, 0),
             (UNTIL, 1),
             (TOKEN_GET, two, EXCLUSIVE),
+            (TOKEN_OWNED_BY, one, 0),
+            (TOKEN_OWNED_BY, two, 0),
             (TOKEN_RELEASE, two),
             (TOKEN_RELEASE, one),
         ],
@@ -258,10 +260,14 @@ def test_opposite_orders_do_not_deadlock_exactly(play, one, two):
             (SAY, 1),
             (UNTIL, 0),
             (TOKEN_GET, one, EXCLUSIVE),
+            (TOKEN_OWNED_BY, one, 1),
+            (TOKEN_OWNED_BY, two, 1),
             (TOKEN_RELEASE, one),
             (TOKEN_RELEASE, two),
         ],
     )
+    assert answers[0][4:6] == answers[1][4:6] == [1, 1]
+    assert any(play.count(i, VM_OBJECT, COUNT_CONTENDED) for i in range(2)), "they did not meet"
     play.idle()
 
 
