@@ -159,6 +159,12 @@ def play():
     return Play()
 
 
+@pytest.fixture
+def lock(play):
+    """Return the playground's map lock."""
+    return play.ground.map_lock
+
+
 def compile_body(kernel, *arguments) -> None:
     """Compile a kernel for its arguments without calling it, so that no child has to."""
     if not jit_off() and hasattr(kernel, "compile"):
