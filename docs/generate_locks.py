@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent.parent / "vmconc"
-LAYERS = ("memory", "locks", "vm", "protocols")
+LAYERS = ("memory", "schedule", "locks", "vm", "protocols")
 
 # What each class of lock is an instance of, and what can be asked of that kind.
 KINDS = {
     "vm_map": "Lockmgr", "vnode": "Lockmgr", "range": "RangeRecord", "chain": "Chain", "vm_page": "Busy",
     "pmap": "Spin", "page_spin": "Spin", "page_queue": "Spin", "range_spin": "Spin", "vm_object": "Token",
-    "map_token": "Token", "pip": "Pip",
+    "map_token": "Token", "pip": "Pip", "mutex": "Mutex", "rwlock": "Lockmgr", "semaphore": "Semaphore",
+    "condition": "Condition", "spin": "Spin",
 }  # fmt: skip
 MODES = {
     "Lockmgr": ("shared, exclusive; upgrade, downgrade, timed, try", "kept"),
@@ -24,6 +25,9 @@ MODES = {
     "Spin": ("exclusive; try", "never slept over"),
     "Token": ("shared, exclusive, recursive; try, swap", "**given up**, re-owned after"),
     "Pip": ("counted up and down; wait for zero", "kept"),
+    "Mutex": ("exclusive; try", "kept"),
+    "Semaphore": ("counted down and up", "kept"),
+    "Condition": ("wait, signal", "none: its mutex is released"),
 }
 # Which lock a guard means, by struct and by the name that the declaration gives it.
 GUARDS = {

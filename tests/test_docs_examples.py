@@ -147,7 +147,8 @@ def test_every_option_that_is_named_exists():
 
 def test_every_file_that_is_named_exists():
     places = (ROOT, ROOT / "vmconc", ROOT / "vmconc/protocols/chained", ROOT / "vmconc/protocols/backing")
-    places += tuple(ROOT / "vmconc" / layer for layer in ("memory", "locks", "vm", "checks", "program", "coordinator"))
+    layers = ("memory", "schedule", "locks", "vm", "checks", "program", "coordinator")
+    places += tuple(ROOT / "vmconc" / layer for layer in layers)
     ours = {"two_writers.py", "quiescent_colors.py", "try_protocol.py", "convert.py", "NAME.py", "generate.py"}
     for page in PAGES:
         for name in re.findall(r"`([\w/]+\.py)\b", page.read_text()):

@@ -221,7 +221,7 @@ def test_every_module_can_be_imported_first():
     """
     names = [
         f"vmconc.{layer}.{path.stem}"
-        for layer in ("memory", "locks")
+        for layer in ("memory", "schedule", "locks")
         for path in sorted((PACKAGE / layer).glob("*.py"))
     ]
     done = subprocess.run(

@@ -46,7 +46,7 @@ def busy_try(cpu, busy, also_soft, site):
     Locks: entry  the token of the page's object, or the page is otherwise known to stay
            exit   the page hard-busy if True
     """
-    point(cpu)
+    point(cpu, offset(busy), EXCLUSIVE)
     taken = take_busy(cpu, busy, also_soft, site)
     if not taken:
         failed(cpu, VM_PAGE)
@@ -134,7 +134,7 @@ def busy_owned(cpu, busy):
 @kernel
 def soft_try(cpu, busy, site):
     """Soft-busy the page unless it is hard-busy; never counts up in passing (793bf44fb8)."""
-    point(cpu)
+    point(cpu, offset(busy), SHARED)
     while True:
         word = busy.word
         if word & PBUSY_LOCKED != 0:

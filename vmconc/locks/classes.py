@@ -18,12 +18,18 @@ UNORDERED = 10  # first class without a rank
 VM_OBJECT = 10
 MAP_TOKEN = 11
 PIP = 12
-CLASSES = 16  # room in the tables indexed by class
+MUTEX = 13
+RWLOCK = 14
+SEMAPHORE = 15
+CONDITION = 16
+USER_SPIN = 17
+CLASSES = 20  # room in the tables indexed by class
 
 CLASS_NAMES = {
     VM_MAP: "vm_map", VNODE: "vnode", RANGE: "range", CHAIN: "chain", VM_PAGE: "vm_page", PMAP: "pmap",
     PAGE_SPIN: "page_spin", PAGE_QUEUE: "page_queue",
     RANGE_SPIN: "range_spin", VM_OBJECT: "vm_object", MAP_TOKEN: "map_token", PIP: "pip",
+    MUTEX: "mutex", RWLOCK: "rwlock", SEMAPHORE: "semaphore", CONDITION: "condition", USER_SPIN: "spin",
 }  # fmt: skip
 
 CLASS_DOCS = {
@@ -39,6 +45,11 @@ CLASS_DOCS = {
     VM_OBJECT: "token of an object: its resident pages, size, type",
     MAP_TOKEN: "token of a map: serialises fork, insert, delete",
     PIP: "paging-in-progress count of an object: it may not be torn down",
+    MUTEX: "mutex of a lock program",
+    RWLOCK: "readers-writer lock of a lock program",
+    SEMAPHORE: "counting semaphore of a lock program",
+    CONDITION: "condition variable of a lock program",
+    USER_SPIN: "spinlock of a lock program",
 }
 
 SHARED = 0

@@ -10,6 +10,7 @@ from vmconc.locks.classes import (
     COUNT_RECURSIVE,
     COUNT_REOWNED,
     COUNT_WAIT,
+    EXCLUSIVE,
     UNORDERED,
     VM_MAP,
 )
@@ -28,7 +29,9 @@ from vmconc.locks.steps import (
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import controlled, tracked
 from vmconc.memory.refs import offset
-from vmconc.memory.system import nanoseconds, schedule_point
+from vmconc.memory.system import nanoseconds
+from vmconc.schedule.engine import pass_point
+from vmconc.schedule.records import exploring
 
 RANKED = (1 << UNORDERED) - 1
 
@@ -41,16 +44,15 @@ def count(cpu, cls, column, amount):
 
 
 @kernel
-def point(cpu):
+def point(cpu, lock, mode):
     """Let the controlled engine choose who goes on: before every lock operation, tries and releases too."""
-    if controlled(cpu):
-        schedule_point(cpu)
+    pass_point(cpu, lock | mode)
 
 
 @kernel
 def requested(cpu, lock, cls, mode):
     """Note that a lock is about to be waited for if need be: the schedule point, then the order rules."""
-    point(cpu)
+    point(cpu, lock, mode)
     if tracked(cpu) and (cpu.held_classes & RANKED) >> cls != 0:
         check_order(cpu, lock, cls)
 
@@ -130,7 +132,7 @@ def releasing(cpu, lock, cls):
     """Log a release that is about to happen, and let others run before it."""
     if controlled(cpu):
         log_step(cpu, STEP_RELEASE, lock, cls, 0, 0)
-        schedule_point(cpu)
+    point(cpu, lock, EXCLUSIVE)
 
 
 @kernel
@@ -184,13 +186,21 @@ def changed_mode(cpu, lock, cls, mode):
 
 
 @kernel
+def now(cpu):
+    """Return the time in ns; it stands still while an engine explores, where every execution must be repeatable."""
+    if exploring(cpu):
+        return 0
+    return nanoseconds()
+
+
+@kernel
 def wait_begins(cpu, cls, mode):
     """Note that a CPU has to wait; return the time, for `wait_ends`."""
     since = 0
     if tracked(cpu):
         cpu.wait_class = cls
         cpu.wait_mode = mode
-        since = nanoseconds()
+        since = now(cpu)
     return since
 
 
@@ -199,7 +209,7 @@ def wait_ends(cpu, cls, since):
     """Note that the wait that began at `since` is over: one contended acquisition."""
     if tracked(cpu):
         cpu.counts[cls * COUNT_COLUMNS + COUNT_CONTENDED] += 1
-        cpu.counts[cls * COUNT_COLUMNS + COUNT_WAIT] += nanoseconds() - since
+        cpu.counts[cls * COUNT_COLUMNS + COUNT_WAIT] += now(cpu) - since
         cpu.wait_class = 0
 
 

@@ -10,7 +10,7 @@ each transition is one compare-and-set:
 
 from vmconc.locks.block import block
 from vmconc.locks.classes import EXCLUSIVE, SHARED
-from vmconc.locks.hook import acquired, changed_mode, failed, point, released, requested, wait_begins, wait_ends
+from vmconc.locks.hook import acquired, changed_mode, failed, now, point, released, requested, wait_begins, wait_ends
 from vmconc.locks.rules import NOT_HELD, broken
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
@@ -18,7 +18,6 @@ from vmconc.memory.atomics import atomic_cas
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset, struct
 from vmconc.memory.struct import guard
-from vmconc.memory.system import nanoseconds
 
 EXCL, EXREQ, UPREQ, WAITERS = 1, 2, 4, 8
 SHARE = 1 << 8
@@ -92,14 +91,14 @@ def sleep_while(cpu, lock, word, reason, left):
 @kernel
 def enter_shared(cpu, lock, timeout):
     """Get a share, waiting at most `timeout` ns; return whether it was got."""
-    deadline = nanoseconds() + timeout if timeout < FOREVER else FOREVER
+    deadline = now(cpu) + timeout if timeout < FOREVER else FOREVER
     while True:
         word = lock.word
         if not bars_shared(word):
             if atomic_cas(lock, "word", word, word + SHARE):
                 return True
             continue
-        left = deadline - nanoseconds() if timeout < FOREVER else FOREVER
+        left = deadline - now(cpu) if timeout < FOREVER else FOREVER
         if left <= 0 or not sleep_while(cpu, lock, word, WAIT_SHARED, left):
             return False
 
@@ -189,7 +188,7 @@ def lock_exclusive(cpu, lock, site):
 @kernel
 def lock_try(cpu, lock, mode, site):
     """Acquire if that needs no waiting (LK_NOWAIT); return whether it was got."""
-    point(cpu)
+    point(cpu, offset(lock), mode)
     while True:
         word = lock.word
         if mode == EXCLUSIVE:

@@ -7,6 +7,8 @@ from vmconc.memory.refs import at, struct
 from vmconc.memory.segment import HEADER
 from vmconc.memory.struct import Words, guard
 from vmconc.memory.table import table
+from vmconc.schedule.engine import finish
+from vmconc.schedule.records import VIOLATED, exploring
 
 HELD_AT_RETURN = 1
 TOKEN_ORDER = 2
@@ -75,7 +77,10 @@ class Violation:
 
 @kernel
 def broken(cpu, rule, subject, expected, found):
-    """Write down that `rule` is broken.  The run goes on unless the machine is told to stop at the first."""
+    """Write down that `rule` is broken.  The run goes on unless the machine is told to stop at the first.
+
+    An execution that is explored ends here, with everything as it is.
+    """
     machine = at(cpu, "Machine", HEADER)
     number = atomic_add(machine, "violations", 1)
     if machine.fail_fast:
@@ -95,6 +100,8 @@ def broken(cpu, rule, subject, expected, found):
     for i in range(min(cpu.held_count, HELD_MAX)):
         violation.held_lock[i] = cpu.held_lock[i]
         violation.held_word[i] = cpu.held_word[i]
+    if exploring(cpu):
+        finish(cpu, VIOLATED)
 
 
 # Why everybody shall stop (Machine.stop).

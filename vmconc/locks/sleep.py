@@ -15,9 +15,12 @@ from vmconc.memory.segment import HEADER
 from vmconc.memory.struct import guard
 from vmconc.memory.system import cpu_pause, futex_wait, futex_wake, leave_process, nanoseconds, processor_yield
 from vmconc.memory.table import table
+from vmconc.schedule.engine import finish, pass_point, sleep_turn, wake_turn, yield_turn
+from vmconc.schedule.records import VIOLATED, exploring
 
 QUEUES = 64
 SPINS = 100  # looks at the wake word before the futex; about two microseconds
+PATIENCE = 200  # looks of a spin loop before the processor is given to somebody else: the holder may not be running
 NAP = 50_000_000  # ns: a sleeper looks at the stop word this often
 FOREVER = 1 << 62
 
@@ -66,13 +69,38 @@ def leave_if_stopping(cpu):
     """End this process, with all it holds, if everybody shall stop: the run's state stays to be looked at."""
     if stopping(cpu):
         cpu.state = STATE_STOPPED
+        if exploring(cpu):
+            finish(cpu, VIOLATED)
         atomic_add(at(cpu, "Machine", HEADER), "halted", 1)
         leave_process(0)
 
 
 @kernel
+def look_later(cpu, looks):
+    """Pass the time between two looks of a loop that waits for another CPU without sleeping."""
+    if exploring(cpu):
+        yield_turn(cpu)
+        return
+    cpu_pause()
+    if looks % PATIENCE == 0:
+        leave_if_stopping(cpu)
+        processor_yield()
+
+
+@kernel
 def prepare(cpu, channel, reason):
-    """Put this CPU on the queue of a channel: from now on a wakeup is not lost."""
+    """Put this CPU on the queue of a channel: from now on a wakeup is not lost.
+
+    Where CPUs take turns a schedule point comes first.
+    """
+    if exploring(cpu):
+        pass_point(cpu, channel | 1)
+    queue_up(cpu, channel, reason)
+
+
+@kernel
+def queue_up(cpu, channel, reason):
+    """Put this CPU on the queue of a channel."""
     queue = queue_of(cpu, channel)
     cpu.reason = reason
     cpu.wake[0] = 0
@@ -128,21 +156,7 @@ def halt(cpu, timeout):
     cpu.state = STATE_BLOCKED
     if controlled(cpu):
         log_step(cpu, STEP_SLEEP, cpu.channel, cpu.wait_class, cpu.wait_mode, cpu.reason)
-    cpu.wait_since = nanoseconds()
-    deadline = cpu.wait_since + timeout if timeout < FOREVER else FOREVER
-    spins = 0
-    woken = True
-    while cpu.wake[0] == 0:
-        if spins < SPINS:
-            spins += 1
-            cpu_pause()
-            continue
-        leave_if_stopping(cpu)
-        left = deadline - nanoseconds()
-        if left <= 0:
-            woken = not cancel(cpu)
-            break
-        futex_wait(cpu.wake, 0, min(left, NAP))
+    woken = take_turns(cpu, timeout) if exploring(cpu) else doze(cpu, timeout)
     cpu.state = STATE_RUNNING
     cpu.progress += 1
     if controlled(cpu):
@@ -151,8 +165,44 @@ def halt(cpu, timeout):
 
 
 @kernel
+def take_turns(cpu, timeout):
+    """Leave the turn to other CPUs until woken, or until the engine lets the time be over."""
+    return sleep_turn(cpu, timeout < FOREVER) or not cancel(cpu)
+
+
+@kernel
+def doze(cpu, timeout):
+    """Spin, then sleep in the kernel, until woken or for `timeout` ns."""
+    cpu.wait_since = nanoseconds()
+    deadline = cpu.wait_since + timeout if timeout < FOREVER else FOREVER
+    spins = 0
+    while cpu.wake[0] == 0:
+        if spins < SPINS:
+            spins += 1
+            cpu_pause()
+            continue
+        leave_if_stopping(cpu)
+        left = deadline - nanoseconds()
+        if left <= 0:
+            return not cancel(cpu)
+        futex_wait(cpu.wake, 0, min(left, NAP))
+    return True
+
+
+@kernel
 def wakeup(cpu, channel):
-    """Wake every CPU that sleeps on a channel.  The caller has changed the condition before."""
+    """Wake every CPU that sleeps on a channel.  Where CPUs take turns a schedule point comes first.
+
+    The caller has changed the condition before.
+    """
+    if exploring(cpu):
+        pass_point(cpu, channel | 1)
+    wake_all(cpu, channel)
+
+
+@kernel
+def wake_all(cpu, channel):
+    """Wake every CPU that sleeps on a channel."""
     fence()
     queue = queue_of(cpu, channel)
     if not queue.head:
@@ -171,7 +221,10 @@ def wakeup(cpu, channel):
     while woken:  # a CPU off the queue uses its link again only once it is told
         following = woken.sleep_next
         atomic_swap(woken.wake, 0, 1)
-        futex_wake(woken.wake)
+        if exploring(cpu):
+            wake_turn(cpu, woken.index)
+        else:
+            futex_wake(woken.wake)
         woken = following
 
 

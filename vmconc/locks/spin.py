@@ -2,14 +2,11 @@
 
 from vmconc.locks.classes import EXCLUSIVE
 from vmconc.locks.hook import acquired, point, released, requested, wait_begins, wait_ends
-from vmconc.locks.sleep import leave_if_stopping
+from vmconc.locks.sleep import look_later
 from vmconc.memory.atomics import atomic_cas, atomic_store
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset, struct
 from vmconc.memory.struct import guard
-from vmconc.memory.system import cpu_pause, processor_yield
-
-PATIENCE = 200  # looks before the processor is given to somebody else: the holder may not be running
 
 
 @struct(align=8)
@@ -39,17 +36,14 @@ def spin_slowly(cpu, spin, cls):
     looks = 0
     while spin.owner != 0 or not atomic_cas(spin, "owner", 0, cpu.index + 1):
         looks += 1
-        cpu_pause()
-        if looks % PATIENCE == 0:
-            leave_if_stopping(cpu)
-            processor_yield()
+        look_later(cpu, looks)
     wait_ends(cpu, cls, since)
 
 
 @kernel
 def spin_try(cpu, spin, cls, site):
     """Acquire a spinlock if it is free; return whether it was."""
-    point(cpu)
+    point(cpu, offset(spin), EXCLUSIVE)
     taken = atomic_cas(spin, "owner", 0, cpu.index + 1)
     if taken:
         acquired(cpu, offset(spin), cls, EXCLUSIVE, site)

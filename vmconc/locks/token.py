@@ -15,6 +15,7 @@ from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset, struct
 from vmconc.memory.struct import guard
 from vmconc.memory.system import cpu_pause
+from vmconc.schedule.records import exploring
 
 EXCL = 1  # owned exclusively
 EXREQ = 2  # an exclusive request waits
@@ -94,6 +95,14 @@ def give_up_tokens(cpu, count):
 
 
 @kernel
+def spins(cpu):
+    """Return how often to look before sleeping: where CPUs take turns nothing changes between two looks."""
+    if exploring(cpu):
+        return 0
+    return SPINS
+
+
+@kernel
 def take_all(cpu):
     """Try to own every token of the stack.  Return -1, or the place of the first that could not be had, owning none."""
     alone = cpu.token_count == 1
@@ -104,7 +113,7 @@ def take_all(cpu):
         tries = 0
         while not take(cpu, cpu.token[i], mode, alone):
             tries += 1
-            if tries > SPINS:
+            if tries > spins(cpu):
                 give_up_tokens(cpu, i)
                 return i
             cpu_pause()
@@ -193,7 +202,7 @@ def contended_get(cpu, token, mode):
     """Own the token just pushed: spin a little, then give all others up and own all together."""
     since = wait_begins(cpu, token.cls, mode)
     held = cpu.token_count - 1
-    for _ in range(SPINS):
+    for _ in range(spins(cpu)):
         if take(cpu, token, mode, held == 0):
             wait_ends(cpu, token.cls, since)
             return
@@ -206,7 +215,7 @@ def contended_get(cpu, token, mode):
 @kernel
 def token_try(cpu, token, mode, site):
     """Acquire a token if that needs no waiting; return whether it did."""
-    point(cpu)
+    point(cpu, offset(token), mode)
     if token_owned(cpu, token):
         push_token(cpu, token, RECURSIVE)
         recursed(cpu, token.cls)

@@ -10,6 +10,7 @@ from numba import types
 from vmconc.memory.lowering import WORD, as_word, constant, lowers, parts
 from vmconc.memory.refs import ArrayType, RefType
 from vmconc.memory.struct import STRUCTS, WORD_BYTES, Words
+from vmconc.memory.written import note
 
 
 def place(ref, name) -> int:
@@ -79,14 +80,16 @@ def addressable(ref, name) -> bool:
 
 
 def pointer(context, builder, sig, args):
-    """Return the LLVM pointer to the word that the first two arguments name."""
+    """Return the LLVM pointer to the word that the first two arguments name, which will be written."""
     ref_type, name_type = sig.args[:2]
     pair = parts(context, builder, ref_type, args[0])
     if isinstance(ref_type, RefType):
         delta = constant(ref_type.field(name_type.literal_value).offset)
     else:
         delta = builder.mul(as_word(context, builder, args[1], name_type), constant(WORD_BYTES))
-    return builder.inttoptr(builder.add(builder.add(pair.base, pair.off), delta), WORD)
+    off = builder.add(pair.off, delta)
+    note(builder, ref_type.build, pair.base, off)
+    return builder.inttoptr(builder.add(pair.base, off), WORD)
 
 
 def operand(context, builder, sig, args, i):

@@ -18,7 +18,7 @@ from vmconc.memory import cachelock
 from vmconc.memory.outline import outline, without_literals
 
 PACKAGE = Path(__file__).resolve().parent.parent
-KERNEL_LAYERS = ("memory", "locks", "vm", "protocols")
+KERNEL_LAYERS = ("memory", "schedule", "locks", "vm", "protocols")
 KEPT_DIGESTS = 3
 SETTINGS = ("NUMBA_OPT", "NUMBA_BOUNDSCHECK", "NUMBA_DEBUGINFO", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
 

@@ -7,6 +7,7 @@ from numba.core import cgutils
 from vmconc.memory.lowering import I8, constant, lowers, parts
 from vmconc.memory.refs import RefType
 from vmconc.memory.struct import LINE_BYTES
+from vmconc.memory.written import note_page
 
 PAGE_SIZE = 4096
 PAGE_SHIFT = 12
@@ -29,10 +30,13 @@ def page_prefetch(near, off: int) -> None:
     """Have the processor begin to bring the page at `off`, which will soon be written, into its cache."""
 
 
-def pointer(context, builder, near_type, near, off, off_type):
-    """Return an i8 pointer to a byte offset of the mapping."""
+def pointer(context, builder, near_type, near, off, off_type, written=False):
+    """Return an i8 pointer to a byte offset of the mapping; `written`: the page there will be."""
     base = parts(context, builder, near_type, near).base
-    return builder.inttoptr(builder.add(base, context.cast(builder, off, off_type, types.int64)), I8.as_pointer())
+    off = context.cast(builder, off, off_type, types.int64)
+    if written:
+        note_page(builder, near_type.build, base, off, PAGE_SIZE)
+    return builder.inttoptr(builder.add(base, off), I8.as_pointer())
 
 
 def call_memory(builder, name: str, arguments):
@@ -48,7 +52,7 @@ def call_memory(builder, name: str, arguments):
 @lowers(page_zero, lambda near, off: types.none if isinstance(near, RefType) else None)
 def lower_zero(context, builder, sig, args):
     """One memset."""
-    target = pointer(context, builder, sig.args[0], args[0], args[1], sig.args[1])
+    target = pointer(context, builder, sig.args[0], args[0], args[1], sig.args[1], written=True)
     call_memory(builder, "llvm.memset.p0.i64", [target, ir.Constant(I8, 0)])
     return context.get_dummy_value()
 
@@ -56,7 +60,8 @@ def lower_zero(context, builder, sig, args):
 @lowers(page_copy, lambda near, source, target: types.none if isinstance(near, RefType) else None)
 def lower_copy(context, builder, sig, args):
     """One memcpy."""
-    source, target = (pointer(context, builder, sig.args[0], args[0], args[i], sig.args[i]) for i in (1, 2))
+    source = pointer(context, builder, sig.args[0], args[0], args[1], sig.args[1])
+    target = pointer(context, builder, sig.args[0], args[0], args[2], sig.args[2], written=True)
     call_memory(builder, "llvm.memcpy.p0.p0.i64", [target, source])
     return context.get_dummy_value()
 

@@ -29,6 +29,7 @@ from numba.extending import (
 from vmconc.memory.build import Build
 from vmconc.memory.lowering import WORD, constant, lowers, parts
 from vmconc.memory.struct import LINE_BYTES, STRUCTS, WORD_BYTES, Embed, Field, Refs, Words, declare
+from vmconc.memory.written import Notes, note
 
 TWINS: dict[str, type] = {}
 
@@ -70,6 +71,7 @@ class Memory:
     def __init__(self, buffer, base: int):
         self.buffer, self.base = buffer, base
         self.words = memoryview(buffer).cast("B").cast("q")
+        self.notes: Notes | None = None
         Memory.live[base] = self
 
 
@@ -223,8 +225,9 @@ def load(context, builder, base, off, typ):
     return make_pair(context, builder, typ, base, word) if isinstance(typ, RefType) else word
 
 
-def store(context, builder, base, off, typ, value):
+def store(context, builder, build, base, off, typ, value):
     """Store `value`, an integer or a reference, at base + off."""
+    note(builder, build, base, off)
     if isinstance(typ, RefType):
         word = parts(context, builder, typ, value).off
     else:
@@ -249,7 +252,7 @@ def set_field(context, builder, sig, args, attr):
     typ, value_type = sig.args
     field, pair = typ.field(attr), parts(context, builder, typ, args[0])
     off = builder.add(pair.off, constant(field.offset))
-    store(context, builder, pair.base, off, value_type, args[1])
+    store(context, builder, typ.build, pair.base, off, value_type, args[1])
 
 
 def element_type(array: ArrayType):
@@ -290,7 +293,7 @@ def array_set(context, builder, sig, args):
     """Store one element."""
     pair = parts(context, builder, sig.args[0], args[0])
     off = builder.add(pair.off, builder.mul(args[1], constant(WORD_BYTES)))
-    store(context, builder, pair.base, off, sig.args[2], args[2])
+    store(context, builder, sig.args[0].build, pair.base, off, sig.args[2], args[2])
     return context.get_dummy_value()
 
 

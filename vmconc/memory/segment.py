@@ -20,6 +20,7 @@ from vmconc.memory.pagebytes import PAGE_SIZE
 from vmconc.memory.refs import TWINS, Memory, Reference, struct
 from vmconc.memory.struct import PAIR_BYTES, STRUCTS, Embed, Refs, Words, guard
 from vmconc.memory.table import BATCH, DIRECTORY, ROOMY, SLOTS, SPARE, slot_of
+from vmconc.memory.written import Notes
 
 MAGIC = 0x766D636F6E6331  # "vmconc1"
 HEADER = 4096  # byte offset of the Machine record; 0 is null
@@ -154,6 +155,8 @@ def create(sizes: Sizes, build: Build, directory: Path = Path("/dev/shm"), cpus:
     pool = round_up(end, PAGE_SIZE)
     size = pool + sizes.frames * PAGE_SIZE
     segment = Segment(nameless_file(directory, size), size, build)
+    if build.mode == "controlled":
+        segment.memory.notes = Notes(segment.memory, size)
     for name, first in places.items():
         table = segment.table(name)
         table.first, table.stride = first, STRUCTS[name].stride

@@ -9,7 +9,8 @@ from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, halt, prepare, stopping, wakeup
 from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import at, null, offset, struct
+from vmconc.memory.pagebytes import PAGE_WORDS
+from vmconc.memory.refs import at, null, offset, struct, words_at
 from vmconc.memory.struct import guard
 from vmconc.memory.system import cpu_pause
 from vmconc.memory.table import table, table_give
@@ -19,6 +20,7 @@ DISK_IDLE = site("disk.idle")
 
 READ, WRITE = 1, 2
 PENDING = -1
+FILE_SHIFT, FILE_PAGE_SHIFT = 40, 10  # of a word of a made-up file
 
 
 @struct
@@ -138,3 +140,28 @@ def disk_complete(cpu, request_offset, status):
     atomic_add(disk_queue(cpu), "inflight", -1)
     atomic_store(request, "status", status)
     wakeup(cpu, request_offset)
+
+
+@kernel
+def disk_fill(cpu, request):
+    """Put the content of a made-up file's page into the frame (`program/plan.py` file_word)."""
+    words = words_at(cpu, request.frame)
+    first = request.file + 1 << FILE_SHIFT | request.page << FILE_PAGE_SHIFT | 1
+    for i in range(PAGE_WORDS):
+        words[i] = first | i << 1
+
+
+@kernel
+def disk_serve(cpu):
+    """Be the disk of a machine whose CPUs take turns, for ever: made-up files, nothing that is written comes back.
+
+    Locks: entry  none
+           exit   never
+    """
+    while True:
+        off = disk_wait(cpu, FOREVER)
+        if off != 0:
+            request = at(cpu, "IoRequest", off)
+            if request.kind == READ:
+                disk_fill(cpu, request)
+            disk_complete(cpu, off, 0)

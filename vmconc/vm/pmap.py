@@ -10,7 +10,7 @@ from vmconc.locks.classes import PAGE_SPIN, PMAP
 from vmconc.locks.exhaust import take_record
 from vmconc.locks.rules import PAGE_NOT_BUSY, WRONG_PAGE, broken
 from vmconc.locks.sites import site
-from vmconc.locks.sleep import leave_if_stopping
+from vmconc.locks.sleep import look_later
 from vmconc.locks.spin import spin_lock, spin_unlock
 from vmconc.memory.atomics import atomic_add, atomic_and, atomic_or, atomic_swap, fence
 from vmconc.memory.jit import kernel
@@ -18,7 +18,6 @@ from vmconc.memory.pagebytes import PAGE_SHIFT, PAGE_SIZE
 from vmconc.memory.queries import tracked
 from vmconc.memory.refs import at, null, offset
 from vmconc.memory.segment import HEADER
-from vmconc.memory.system import cpu_pause, processor_yield
 from vmconc.memory.table import table, table_give
 from vmconc.vm.events import PMAP_ENTER, SHOOTDOWNS, event
 from vmconc.vm.queue import page_activate
@@ -42,7 +41,6 @@ PV_LIST = site("page.pv_list")
 LEVELS = 4
 LEVEL_BITS = 9
 FLAGS = PAGE_SIZE - 1
-PATIENCE = 200
 
 
 @kernel
@@ -117,10 +115,7 @@ def shoot_down(cpu, pmap):
         other = at(cpu, "Cpu", cpus.first + i * cpus.stride)
         while i != cpu.index and other.user_pmap == offset(pmap):
             looks += 1
-            cpu_pause()
-            if looks % PATIENCE == 0:
-                leave_if_stopping(cpu)
-                processor_yield()
+            look_later(cpu, looks)
     event(cpu, SHOOTDOWNS)
 
 

@@ -49,8 +49,8 @@ def chain_below_acquire(cpu, object, mode, site):
     """
     if object.type == OBJT_VNODE:
         return
-    point(cpu)
     chain = object.chain
+    point(cpu, offset(chain), mode)
     bars = CHAINLK_EXCL | CHAINLK_EXCLREQ if mode == SHARED else CHAINLK_EXCL | CHAINLK_MASK
     waits = chain.word & bars != 0
     since = wait_begins(cpu, CHAIN, mode) if waits else 0

@@ -1,0 +1,135 @@
+"""Small lock programs for the controlled engine."""
+
+from vmconc.explore.laboratory import Laboratory, engine_tables
+from vmconc.locks.classes import USER_SPIN
+from vmconc.locks.mutex import (
+    condition_signal,
+    condition_wait,
+    mutex_lock,
+    mutex_unlock,
+    semaphore_down,
+    semaphore_up,
+)
+from vmconc.locks.sites import site
+from vmconc.locks.sleep import look_later
+from vmconc.locks.spin import spin_lock, spin_unlock
+from vmconc.memory.build import Build
+from vmconc.memory.jit import kernel
+from vmconc.memory.refs import struct
+from vmconc.memory.segment import Sizes, create
+from vmconc.memory.struct import Embed, Words, guard
+from vmconc.schedule.engine import pass_point
+
+TURNS = 4096
+SPIN = site("test.spin")
+
+
+@struct
+class Bench:
+    """What the test programs share."""
+
+    a: Embed("Mutex") = guard("const")
+    b: Embed("Mutex") = guard("const")
+    spin: Embed("Spin") = guard("const")
+    items: Embed("Semaphore") = guard("const")
+    condition: Embed("Condition") = guard("const")
+    value: int = guard("a")
+    flag: int = guard("hint")
+    log: Words(16) = guard("hint")
+    logged: int = guard("hint")
+
+
+@kernel
+def add_locked(cpu, bench):
+    """Add one under the mutex, in two steps."""
+    mutex_lock(cpu, bench.a)
+    value = bench.value
+    pass_point(cpu, 0)
+    bench.value = value + 1
+    mutex_unlock(cpu, bench.a)
+
+
+@kernel
+def add_bare(cpu, bench):
+    """Add one without a lock, in two steps."""
+    pass_point(cpu, 0)
+    value = bench.value
+    pass_point(cpu, 0)
+    bench.value = value + 1
+
+
+@kernel
+def add_spinning(cpu, bench):
+    """Add one under a spinlock, in two steps."""
+    spin_lock(cpu, bench.spin, USER_SPIN, SPIN)
+    value = bench.value
+    pass_point(cpu, 0)
+    bench.value = value + 1
+    spin_unlock(cpu, bench.spin, USER_SPIN)
+
+
+@kernel
+def cross(cpu, bench):
+    """Take two mutexes, the even CPUs in one order and the odd ones in the other."""
+    first, second = bench.a, bench.b
+    if cpu.index % 2 == 1:
+        first, second = bench.b, bench.a
+    mutex_lock(cpu, first)
+    mutex_lock(cpu, second)
+    mutex_unlock(cpu, second)
+    mutex_unlock(cpu, first)
+
+
+@kernel
+def produce_or_consume(cpu, bench):
+    """CPU 0 makes items for all others."""
+    if cpu.index == 0:
+        for _ in range(2):
+            semaphore_up(cpu, bench.items)
+    else:
+        semaphore_down(cpu, bench.items)
+        bench.value += 1
+
+
+@kernel
+def wait_or_signal(cpu, bench):
+    """CPU 0 sets the flag and signals; the others wait for it."""
+    mutex_lock(cpu, bench.a)
+    if cpu.index == 0:
+        bench.flag = 1
+        condition_signal(cpu, bench.condition)
+    else:
+        while bench.flag == 0:
+            condition_wait(cpu, bench.condition, bench.a)
+        bench.value += 1
+    mutex_unlock(cpu, bench.a)
+
+
+@kernel
+def spin_for_ever(cpu, bench):
+    """Look for a flag that nobody sets."""
+    looks = 0
+    while bench.flag == 0:
+        looks += 1
+        look_later(cpu, looks)
+
+
+@kernel
+def write_log(cpu, bench):
+    """Write the own number into the log, twice."""
+    for _ in range(2):
+        pass_point(cpu, 0)
+        bench.log[bench.logged] = cpu.index
+        bench.logged += 1
+
+
+def laboratory(body, cpus: int, **settings) -> Laboratory:
+    """Return an engine for `cpus` CPUs that all run `body`; settings are fields of the Scheduler."""
+    tables = {"Cpu": cpus, "SleepQueue": 64, "Violation": 4, "Step": 0, "Bench": 1, **engine_tables(cpus, TURNS)}
+    segment = create(Sizes(tables), Build("controlled"), cpus=cpus)
+    for index in range(cpus):
+        segment.nth("Cpu", index).index = index
+    lab = Laboratory(segment, [body] * cpus, segment.nth("Bench", 0))
+    for name, value in settings.items():
+        setattr(lab.engine, name, value)
+    return lab

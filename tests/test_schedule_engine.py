@@ -1,0 +1,129 @@
+"""The controlled engine: CPUs take turns, the same decisions give the same execution, every bad end is recognised."""
+
+import numpy as np
+import pytest
+from helpers_schedule import (
+    add_bare,
+    add_locked,
+    add_spinning,
+    cross,
+    laboratory,
+    produce_or_consume,
+    spin_for_ever,
+    wait_or_signal,
+    write_log,
+)
+
+from vmconc.memory.jit import jit_off
+from vmconc.schedule.records import DEADLOCK, FINISHED, KEPT, LIVELOCK, TOO_LONG
+from vmconc.schedule.strategies import NAMES, PCT, POS, ROUND_ROBIN, STAY, UNIFORM
+
+MANY = 60 if jit_off() else 3000
+
+
+def values_seen(lab, count):
+    """Run one execution at a time and return the set of final values."""
+    seen = set()
+    for _ in range(count):
+        assert lab.run(1) == 1 and lab.engine.ended == FINISHED
+        seen.add(lab.argument.value)
+    return seen
+
+
+@pytest.mark.parametrize("strategy", NAMES)
+@pytest.mark.parametrize("body", [add_locked, add_spinning])
+def test_nothing_is_lost_under_a_lock(body, strategy):
+    lab = laboratory(body, 3, strategy=strategy)
+    assert lab.run(MANY) == MANY
+    assert lab.engine.ended == FINISHED and lab.argument.value == 3
+
+
+def test_an_update_without_a_lock_is_lost_in_some_executions_and_not_in_others():
+    assert values_seen(laboratory(add_bare, 2, strategy=UNIFORM), MANY) == {1, 2}
+
+
+def test_without_preemption_no_update_is_lost():
+    assert values_seen(laboratory(add_bare, 3, strategy=STAY), 3) == {3}
+
+
+@pytest.mark.parametrize("body", [produce_or_consume, wait_or_signal])
+@pytest.mark.parametrize("strategy", NAMES)
+def test_sleepers_are_woken(body, strategy):
+    lab = laboratory(body, 3, strategy=strategy)
+    assert lab.run(MANY) == MANY
+    assert lab.engine.ended == FINISHED and lab.argument.value == 2
+
+
+@pytest.mark.parametrize("strategy", [UNIFORM, PCT, POS])
+def test_a_deadlock_is_found(strategy):
+    """It needs one preemption: each CPU holds the mutex that the other waits for."""
+    lab = laboratory(cross, 2, strategy=strategy)
+    assert lab.run(MANY) < MANY
+    assert lab.engine.ended == DEADLOCK
+    assert [lab.argument.a.owner, lab.argument.b.owner] == [1, 2]
+
+
+def test_who_looks_for_what_nobody_changes_is_a_livelock():
+    """The last CPU that can go on waits, without sleeping, for somebody else."""
+    lab = laboratory(spin_for_ever, 1)
+    assert lab.run(1) == 1 and lab.engine.ended == LIVELOCK
+
+
+def test_two_that_look_for_ever_come_to_the_limit():
+    lab = laboratory(spin_for_ever, 2, limit=500)
+    assert lab.run(1) == 1 and lab.engine.ended == TOO_LONG and lab.engine.steps == 501
+
+
+def test_round_robin_takes_turns():
+    lab = laboratory(write_log, 3, strategy=ROUND_ROBIN)
+    lab.run(1)
+    order = [lab.argument.log[i] for i in range(6)]
+    assert order == [order[0], *[(order[0] + i) % 3 for i in range(1, 6)]]
+
+
+def test_the_decisions_are_the_same_compiled_and_interpreted():
+    """The list is what both must give; a change of the generator or of the points changes it."""
+    lab = laboratory(add_locked, 3, strategy=UNIFORM, random=7)
+    lab.run(1)
+    assert lab.turns() == DECISIONS and lab.engine.steps == 9
+
+
+DECISIONS = [0, 0, 2, 1, 1, 1, 2]
+
+
+def test_a_replay_makes_the_same_decisions_and_the_same_state():
+    lab = laboratory(cross, 2, strategy=UNIFORM)
+    lab.run(MANY)
+    assert lab.engine.ended == DEADLOCK
+    turns, steps = lab.turns(), lab.engine.steps
+    lab.prescribe(turns)
+    lab.engine.strategy = STAY
+    for _ in range(10):
+        assert lab.run(1) == 1
+        assert (lab.engine.ended, lab.turns(), lab.engine.steps) == (DEADLOCK, turns, steps)
+        assert lab.engine.diverged == 0
+
+
+def test_a_replay_that_does_not_fit_says_where():
+    """CPU 5 does not exist: the third decision cannot be made as prescribed."""
+    lab = laboratory(add_bare, 2, strategy=STAY)
+    lab.prescribe([0, 1, 5])
+    lab.run(1)
+    assert lab.engine.diverged == 3 and lab.engine.ended == FINISHED
+
+
+def test_every_execution_begins_with_the_same_state():
+    """Whatever was written is brought back, the engine's own records excepted."""
+    lab = laboratory(add_locked, 3, strategy=UNIFORM)
+    memory, notes = lab.segment.memory, lab.segment.memory.notes
+    first = np.frombuffer(notes.copy, np.uint8).copy()
+    kept = np.repeat(notes.map() != 0, 64)
+    lab.run(5)
+    after = np.frombuffer(memory.buffer, np.uint8)
+    assert (after != first)[~kept & (np.arange(len(first)) >= 4096)].any()
+    lab.prescribe([])
+    lab.engine.fibers = lab.engine.workers = 0  # nobody runs: what is left is the beginning
+    lab.run(1)
+    changed = np.flatnonzero((after != first) & ~kept)
+    assert changed[changed >= 4096].tolist() == []
+    assert {name for name in KEPT if lab.segment.table(name).capacity} == set(KEPT)

@@ -1,0 +1,1 @@
+"""The controlled engine's shell: what is explored, how failures are kept, shown and replayed."""

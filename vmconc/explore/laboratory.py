@@ -1,0 +1,97 @@
+"""A machine whose CPUs take turns in this process: stacks, bodies, the state that every execution begins with."""
+
+import ctypes
+import mmap
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from vmconc.memory.jit import jit_off
+from vmconc.memory.segment import Segment
+from vmconc.memory.stacks import BODIES, STACK_BYTES
+from vmconc.memory.struct import STRUCTS
+from vmconc.schedule.engine import end_turn, explore
+from vmconc.schedule.records import KEPT
+
+GUARD_BYTES = 4096
+PROT_NONE = 0
+TURNS = 1 << 20
+
+
+def engine_tables(fibers: int, turns: int = TURNS) -> dict[str, int]:
+    """Return the sizes of the engine's tables for so many CPUs, daemons included."""
+    return {"Scheduler": 1, "Fiber": fibers + 1, "Turn": turns, "Given": turns}
+
+
+def address_of(compiled: Any, *arguments: Any) -> int:
+    """Compile a kernel for arguments of these types and return the address of its code."""
+    signature = tuple(compiled.typeof_pyval(argument) for argument in arguments)
+    compiled.compile(signature)
+    found = compiled.overloads[signature]
+    return int(found.library.get_pointer_to_function(found.fndesc.llvm_func_name))
+
+
+class Stacks:
+    """Memory for the CPUs' stacks, each with a page below it that may not be touched."""
+
+    def __init__(self, count: int):
+        size = STACK_BYTES + GUARD_BYTES
+        self.area = mmap.mmap(-1, count * size)
+        base = ctypes.addressof(ctypes.c_char.from_buffer(self.area))
+        self.tops = [base + (i + 1) * size for i in range(count)]
+        libc = ctypes.CDLL(None, use_errno=True)
+        for top in self.tops:
+            below = ctypes.c_void_p(top - size)
+            if libc.mprotect(below, ctypes.c_size_t(GUARD_BYTES), PROT_NONE) != 0:
+                raise OSError(ctypes.get_errno(), "cannot guard a stack")
+
+
+class Laboratory:
+    """A booted machine with an engine.  `bodies`: one for each CPU, in order; daemons come last.
+
+    A body is a kernel of (cpu) or, with an `argument`, of (cpu, argument).
+    """
+
+    def __init__(self, segment: Segment, bodies: list[Callable[..., object]], argument: Any = None, daemons: int = 0):
+        self.segment, self.argument = segment, argument
+        self.engine: Any = segment.nth("Scheduler", 0)
+        self.engine.fibers, self.engine.workers = len(bodies), len(bodies) - daemons
+        self.engine.limit, self.engine.depth, self.engine.random = 100_000, 2, 1
+        self.stacks = None if jit_off() else Stacks(len(bodies))
+        for index, body in enumerate(bodies):
+            self.bind(index, body)
+            segment.nth("Fiber", index).daemon = int(index >= len(bodies) - daemons)
+        self.keep()
+        segment.memory.notes.take_copy()
+
+    def bind(self, index: int, body: Callable[..., object]) -> None:
+        """Give a CPU its body."""
+        fiber: Any = self.segment.nth("Fiber", index)
+        cpu = self.segment.nth("Cpu", index)
+        if self.stacks is None:
+            BODIES[fiber.stack.off] = (body, end_turn, self.argument)
+            return
+        more = () if self.argument is None else (self.argument,)
+        fiber.stack.top = self.stacks.tops[index]
+        fiber.stack.body, fiber.stack.end = address_of(body, cpu, *more), address_of(end_turn, cpu)
+        fiber.stack.argument = self.argument.off if more else 0
+
+    def keep(self) -> None:
+        """Keep the engine's records when the machine is brought back."""
+        for name in KEPT:
+            table = self.segment.table(name)
+            self.segment.memory.notes.keep(table.first, table.capacity * STRUCTS[name].stride)
+
+    def run(self, count: int) -> int:
+        """Run up to `count` executions; stop after one that fails.  Return how many were run."""
+        return int(explore(self.segment.machine, count))
+
+    def turns(self) -> list[int]:
+        """Return the decisions of the last execution: which CPU went on."""
+        return [int(cpu) for cpu in self.segment.view("Turn")["cpu"][: self.engine.turns]]
+
+    def prescribe(self, turns: list[int]) -> None:
+        """Have the next executions begin with these decisions; what follows is up to the strategy."""
+        self.segment.view("Given")["cpu"][: len(turns)] = np.array(turns, dtype=np.int64)
+        self.engine.given = len(turns)

@@ -1,0 +1,155 @@
+"""Mutexes, semaphores and condition variables: for programs about locks rather than about memory.
+
+To the explorer each operation is one step: a CPU that cannot get a mutex is not asked again before it is free.
+"""
+
+from vmconc.locks.block import block
+from vmconc.locks.classes import CONDITION, EXCLUSIVE, MUTEX, SEMAPHORE, SHARED
+from vmconc.locks.hook import acquired, failed, point, released, requested, wait_begins, wait_ends
+from vmconc.locks.rules import NOT_HELD, broken
+from vmconc.locks.sites import site
+from vmconc.locks.sleep import FOREVER, cancel, queue_up, wake_all
+from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store, atomic_swap
+from vmconc.memory.jit import kernel
+from vmconc.memory.refs import offset, struct
+from vmconc.memory.struct import guard
+
+LOCK = site("mutex.lock")
+DOWN = site("semaphore.down")
+WAIT = site("condition.wait")
+
+
+@struct(align=8)
+class Mutex:
+    """A mutex: one owner, not recursive."""
+
+    owner: int = guard("atomic")  # CPU index + 1, 0: free
+    waiters: int = guard("atomic")
+
+
+@struct(align=8)
+class Semaphore:
+    """A counting semaphore."""
+
+    value: int = guard("atomic")
+    waiters: int = guard("atomic")
+
+
+@struct(align=8)
+class Condition:
+    """A condition variable: `signals` counts, so a signal between unlock and sleep is not lost."""
+
+    signals: int = guard("atomic")
+
+
+@kernel
+def mutex_lock(cpu, mutex):
+    """Acquire.
+
+    Locks: entry  not held by this CPU
+           exit   held
+    """
+    requested(cpu, offset(mutex), MUTEX, EXCLUSIVE)
+    if not atomic_cas(mutex, "owner", 0, cpu.index + 1):
+        since = wait_begins(cpu, MUTEX, EXCLUSIVE)
+        while not atomic_cas(mutex, "owner", 0, cpu.index + 1):
+            mutex_sleep(cpu, mutex)
+        wait_ends(cpu, MUTEX, since)
+    acquired(cpu, offset(mutex), MUTEX, EXCLUSIVE, LOCK)
+
+
+@kernel
+def mutex_sleep(cpu, mutex):
+    """Sleep until the mutex may be free."""
+    queue_up(cpu, offset(mutex), LOCK)
+    atomic_swap(mutex, "waiters", 1)
+    if mutex.owner != 0:
+        block(cpu, FOREVER)
+    else:
+        cancel(cpu)
+
+
+@kernel
+def mutex_try(cpu, mutex):
+    """Acquire if it is free; return whether it was."""
+    point(cpu, offset(mutex), EXCLUSIVE)
+    if not atomic_cas(mutex, "owner", 0, cpu.index + 1):
+        failed(cpu, MUTEX)
+        return False
+    acquired(cpu, offset(mutex), MUTEX, EXCLUSIVE, LOCK)
+    return True
+
+
+@kernel
+def mutex_unlock(cpu, mutex):
+    """Release.
+
+    Locks: entry  held
+           exit   not held
+    """
+    if mutex.owner != cpu.index + 1:
+        broken(cpu, NOT_HELD, offset(mutex), MUTEX, mutex.owner)
+        return
+    released(cpu, offset(mutex), MUTEX)
+    atomic_store(mutex, "owner", 0)
+    if atomic_swap(mutex, "waiters", 0) != 0:
+        wake_all(cpu, offset(mutex))
+
+
+@kernel
+def semaphore_down(cpu, semaphore):
+    """Wait until the value is above zero, then take one off it."""
+    point(cpu, offset(semaphore), EXCLUSIVE)
+    since = 0
+    while not semaphore_take(semaphore):
+        since = wait_begins(cpu, SEMAPHORE, SHARED)
+        queue_up(cpu, offset(semaphore), DOWN)
+        atomic_swap(semaphore, "waiters", 1)
+        if semaphore.value <= 0:
+            block(cpu, FOREVER)
+        else:
+            cancel(cpu)
+        wait_ends(cpu, SEMAPHORE, since)
+
+
+@kernel
+def semaphore_take(semaphore):
+    """Take one off the value if it is above zero; return whether it was."""
+    value = semaphore.value
+    return value > 0 and atomic_cas(semaphore, "value", value, value - 1)
+
+
+@kernel
+def semaphore_up(cpu, semaphore):
+    """Add one to the value and wake those who wait."""
+    point(cpu, offset(semaphore), EXCLUSIVE)
+    atomic_add(semaphore, "value", 1)
+    if atomic_swap(semaphore, "waiters", 0) != 0:
+        wake_all(cpu, offset(semaphore))
+
+
+@kernel
+def condition_wait(cpu, condition, mutex):
+    """Release the mutex, sleep until signalled, acquire it again.
+
+    Locks: entry  the mutex
+           exit   the mutex; it was free in between
+    """
+    seen = condition.signals
+    queue_up(cpu, offset(condition), WAIT)
+    mutex_unlock(cpu, mutex)
+    since = wait_begins(cpu, CONDITION, SHARED)
+    if condition.signals == seen:
+        block(cpu, FOREVER)
+    else:
+        cancel(cpu)
+    wait_ends(cpu, CONDITION, since)
+    mutex_lock(cpu, mutex)
+
+
+@kernel
+def condition_signal(cpu, condition):
+    """Wake every CPU that waits; each looks at what it waits for again (a signal is a broadcast here)."""
+    point(cpu, offset(condition), EXCLUSIVE)
+    atomic_add(condition, "signals", 1)
+    wake_all(cpu, offset(condition))

@@ -1,0 +1,126 @@
+"""Brings a mapping back to an earlier state by copying back only the cache lines that were written since.
+
+Compiled code of the mode `controlled` notes each line that it stores to, once.  Notes and the copy lie in memory of
+this process, reached from the mapping's first page by their distance from it.  With the JIT off all is copied back.
+"""
+
+import ctypes
+import mmap
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+from vmconc.memory.lowering import I8, I64, WORD, constant, lowers, parts
+
+LINE_SHIFT = 6
+LINE_WORDS = 8
+LINE = ir.VectorType(I64, LINE_WORDS).as_pointer()
+WRITTEN = 64  # byte offset of the four words below; the first page of a mapping holds nothing else
+MAP, LIST, COUNT, COPY = range(4)  # distances of: a byte for each line, the lines noted, (their number), the copy
+
+
+class Notes:
+    """Where one mapping's written lines are noted, and the copy that they are brought back from."""
+
+    def __init__(self, memory: Any, size: int):
+        self.memory, self.size, self.lines = memory, size, -(-size >> LINE_SHIFT)
+        self.area = mmap.mmap(-1, self.lines * (1 + LINE_WORDS))
+        self.copy: mmap.mmap | None = None
+        where = ctypes.addressof(ctypes.c_char.from_buffer(self.area)) - memory.base
+        self.words()[MAP], self.words()[LIST] = where, where + self.lines
+
+    def words(self) -> memoryview:
+        """Return the four words of the mapping."""
+        return self.memory.words[WRITTEN // 8 : WRITTEN // 8 + 4]
+
+    def map(self) -> np.ndarray:
+        """Return a byte for each line: whether it is noted already."""
+        return np.frombuffer(self.area, np.uint8, self.lines)
+
+    def keep(self, first: int, length: int) -> None:
+        """Never bring back the lines of [first, first + length)."""
+        self.map()[first >> LINE_SHIFT : -(-(first + length) >> LINE_SHIFT)] = 1
+
+    def take_copy(self) -> None:
+        """Make the state as it is now the one that is brought back."""
+        self.copy = self.copy or mmap.mmap(-1, self.size)
+        self.words()[COUNT] = 0
+        self.words()[COPY] = ctypes.addressof(ctypes.c_char.from_buffer(self.copy)) - self.memory.base
+        self.copy[:] = self.memory.buffer[: self.size]
+
+    def bring_back(self) -> None:
+        """Copy back every line that is not kept: what nobody noted may have been written too."""
+        kept = self.map()[:, None] != 0
+        now, copy = (np.frombuffer(area, np.int64).reshape(-1, LINE_WORDS) for area in (self.memory.buffer, self.copy))
+        np.copyto(now, np.where(kept, now, copy))
+
+
+def note_pointer(builder, base, index: int):
+    """Return the LLVM pointer to one of the four words."""
+    return builder.inttoptr(builder.add(base, constant(WRITTEN + 8 * index)), I64.as_pointer())
+
+
+def at_distance(builder, base, index: int, more):
+    """Return the address that lies `more` bytes behind what one of the words points to."""
+    return builder.add(builder.add(base, builder.load(note_pointer(builder, base, index))), more)
+
+
+def note_line(module: ir.Module) -> ir.Function:
+    """Declare (once) a function of the module that notes a line: (base, line)."""
+    name = "vmconc_note_line"
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64, I64]), name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    builder = ir.IRBuilder(function.append_basic_block())
+    base, line = function.args
+    builder.store(ir.Constant(I8, 1), builder.inttoptr(at_distance(builder, base, MAP, line), I8.as_pointer()))
+    count = note_pointer(builder, base, COUNT)
+    place = at_distance(builder, base, LIST, builder.mul(builder.load(count), constant(8)))
+    builder.store(line, builder.inttoptr(place, WORD))
+    builder.store(builder.add(builder.load(count), constant(1)), count)
+    builder.ret_void()
+    return function
+
+
+def note(builder, build, base, off) -> None:
+    """Note the line at byte offset `off`, unless the build never goes back."""
+    if build.mode != "controlled":
+        return
+    line = builder.lshr(off, constant(LINE_SHIFT))
+    noted = builder.load(builder.inttoptr(at_distance(builder, base, MAP, line), I8.as_pointer()))
+    with builder.if_then(builder.icmp_unsigned("==", noted, ir.Constant(I8, 0)), likely=False):
+        builder.call(note_line(builder.module), [base, line])
+
+
+def note_page(builder, build, base, off, size: int) -> None:
+    """Note every line of [off, off + size)."""
+    if build.mode == "controlled":
+        with cgutils.for_range(builder, constant(size >> LINE_SHIFT)) as loop:
+            note(builder, build, base, builder.add(off, builder.shl(loop.index, constant(LINE_SHIFT))))
+
+
+def bring_back(near) -> None:
+    """Copy back what was written since `Notes.take_copy`, but for what is kept."""
+    near.memory.notes.bring_back()
+
+
+@lowers(bring_back, lambda near: types.none)
+def lower_bring_back(context, builder, sig, args):
+    """Copy each line noted, and forget the note."""
+    base = parts(context, builder, sig.args[0], args[0]).base
+    count = note_pointer(builder, base, COUNT)
+    lines = builder.inttoptr(at_distance(builder, base, LIST, constant(0)), WORD)
+    with cgutils.for_range(builder, builder.load(count)) as loop:
+        line = builder.load(builder.gep(lines, [loop.index]))
+        where = builder.shl(line, constant(LINE_SHIFT))
+        source = builder.inttoptr(at_distance(builder, base, COPY, where), LINE)
+        target = builder.inttoptr(builder.add(base, where), LINE)
+        builder.store(builder.load(source, align=8), target, align=8)
+        builder.store(ir.Constant(I8, 0), builder.inttoptr(at_distance(builder, base, MAP, line), I8.as_pointer()))
+    builder.store(constant(0), count)
+    return context.get_dummy_value()

@@ -1,0 +1,232 @@
+"""The controlled engine: at each schedule point it decides which CPU goes on, and switches to its stack.
+
+Only one CPU runs at a time, so everything between two points is one step.  The decision is made by the CPU that runs,
+on its own stack; the engine's stack is returned to when the execution ends.  First every CPU is brought to its first
+point, so that each decision knows what every CPU is about to do.
+"""
+
+from vmconc.memory.gated import controlled_only
+from vmconc.memory.jit import kernel
+from vmconc.memory.refs import at
+from vmconc.memory.segment import HEADER
+from vmconc.memory.stacks import stack_fresh, stack_switch
+from vmconc.memory.system import schedule_point
+from vmconc.memory.table import table
+from vmconc.memory.written import bring_back
+from vmconc.schedule.pct import fall_behind
+from vmconc.schedule.records import (
+    ASLEEP,
+    DEADLOCK,
+    DONE,
+    FINISHED,
+    GOING,
+    LIVELOCK,
+    READY,
+    TIMED,
+    TOO_LONG,
+    VIOLATED,
+    engine_of,
+    exploring,
+    fiber_of,
+    make_ready,
+    unready,
+)
+from vmconc.schedule.strategies import begin_strategy, choose
+
+
+@kernel
+def note_turn(engine, chosen):
+    """Record a decision."""
+    turns = table(engine, "Turn")
+    if engine.turns < turns.capacity:
+        at(engine, "Turn", turns.first + engine.turns * turns.stride).cpu = chosen
+    engine.turns += 1
+
+
+@kernel
+def prescribed(engine, index):
+    """Return the CPU that the replay prescribes; if it cannot go on note that, and stay with `index` or the lowest."""
+    given = table(engine, "Given")
+    chosen = at(engine, "Given", given.first + engine.turns * given.stride).cpu
+    for i in range(engine.ready_count):
+        if engine.ready[i] == chosen:
+            return chosen
+    if engine.diverged == 0:
+        engine.diverged = engine.turns + 1
+    return choose(engine, index)
+
+
+@kernel
+def decide(engine, index):
+    """Return which ready CPU goes on; `index` ran last."""
+    if engine.ready_count == 1:
+        return engine.ready[0]
+    chosen = prescribed(engine, index) if engine.turns < engine.given else choose(engine, index)
+    note_turn(engine, chosen)
+    return chosen
+
+
+@kernel
+def go_on(cpu, engine, chosen):
+    """Let the chosen CPU go on; returns when this one is chosen again."""
+    if chosen != cpu.index:
+        engine.switches += 1
+        stack_switch(fiber_of(cpu, cpu.index).stack, fiber_of(cpu, chosen).stack)
+
+
+@kernel
+def to_engine(cpu, engine):
+    """Go back to the engine's stack."""
+    stack_switch(fiber_of(cpu, cpu.index).stack, fiber_of(cpu, engine.fibers).stack)
+
+
+@controlled_only
+def finish(cpu, ending):
+    """End the execution: everybody stays where he is.  Does not return."""
+    engine = engine_of(cpu)
+    engine.ended = ending
+    to_engine(cpu, engine)
+
+
+@controlled_only
+def pass_point(cpu, what):
+    """A schedule point before a step that touches `what` (byte offset, plus 1 if it writes; 0: not known)."""
+    if not exploring(cpu):
+        schedule_point(cpu)
+        return
+    engine = engine_of(cpu)
+    fiber_of(cpu, cpu.index).what = what
+    if engine.parking != 0:
+        to_engine(cpu, engine)
+    elif engine.ready_count > 1:
+        chosen = decide(engine, cpu.index)
+        if chosen != cpu.index:
+            engine.preemptions += 1
+            go_on(cpu, engine, chosen)
+    engine.steps += 1
+    if engine.steps > engine.limit:
+        finish(cpu, TOO_LONG)
+
+
+@kernel
+def pass_on(cpu, engine):
+    """Let another CPU go on, since this one cannot; returns when this one can and is chosen."""
+    if engine.parking != 0:
+        to_engine(cpu, engine)
+        return
+    if engine.ready_count == 0:
+        finish(cpu, DEADLOCK)
+    go_on(cpu, engine, decide(engine, cpu.index))
+
+
+@controlled_only
+def sleep_turn(cpu, timed):
+    """Sleep until woken or, if `timed`, until the engine lets the time be over.  Return whether it was woken."""
+    engine = engine_of(cpu)
+    fiber = fiber_of(cpu, cpu.index)
+    if cpu.wake[0] != 0:  # before it could fall asleep
+        return True
+    fiber.what = 0
+    if timed:
+        fiber.state = TIMED
+        fall_behind(engine, cpu.index)
+    else:
+        fiber.state = ASLEEP
+        unready(engine, fiber)
+    pass_on(cpu, engine)
+    fiber.state = READY
+    return cpu.wake[0] != 0
+
+
+@controlled_only
+def wake_turn(cpu, index):
+    """Let a CPU that sleeps go on from now on."""
+    fiber = fiber_of(cpu, index)
+    if fiber.state == ASLEEP:
+        make_ready(engine_of(cpu), fiber, index)
+    if fiber.state != DONE:
+        fiber.state = READY
+
+
+@controlled_only
+def yield_turn(cpu):
+    """Let another CPU make a step: this one looks in vain until somebody does."""
+    engine = engine_of(cpu)
+    engine.steps += 1
+    if engine.steps > engine.limit:
+        finish(cpu, TOO_LONG)
+    if engine.parking == 0 and engine.ready_count == 1:
+        finish(cpu, LIVELOCK)
+    fall_behind(engine, cpu.index)
+    fiber = fiber_of(cpu, cpu.index)
+    unready(engine, fiber)
+    chosen = engine.fibers if engine.parking != 0 else decide(engine, cpu.index)
+    make_ready(engine, fiber, cpu.index)
+    go_on(cpu, engine, chosen)
+
+
+@kernel
+def end_turn(cpu):
+    """This CPU has nothing more to do.  Does not return."""
+    engine = engine_of(cpu)
+    fiber = fiber_of(cpu, cpu.index)
+    fiber.state = DONE
+    unready(engine, fiber)
+    engine.working -= 1 - fiber.daemon
+    if engine.parking == 0 and engine.working == 0:
+        finish(cpu, FINISHED)
+    pass_on(cpu, engine)
+
+
+@kernel
+def begin_execution(near, engine):
+    """Give every CPU a fresh stack and bring it to its first point."""
+    engine.steps = engine.turns = engine.switches = engine.preemptions = engine.diverged = 0
+    engine.ended = GOING
+    engine.working = engine.workers
+    engine.ready_count = 0
+    engine.parking = 1
+    cpus = table(near, "Cpu")
+    for index in range(engine.fibers):
+        fiber = fiber_of(near, index)
+        fiber.state = READY
+        fiber.what = 0
+        make_ready(engine, fiber, index)
+        stack_fresh(fiber.stack, at(near, "Cpu", cpus.first + index * cpus.stride))
+        stack_switch(fiber_of(near, engine.fibers).stack, fiber.stack)
+    engine.parking = 0
+
+
+@kernel
+def execute(near, engine):
+    """Run one execution from the machine's state as it is to its end."""
+    begin_execution(near, engine)
+    begin_strategy(engine)
+    if engine.ended == GOING and engine.working == 0:
+        engine.ended = FINISHED
+    elif engine.ended == GOING and engine.ready_count == 0:
+        engine.ended = DEADLOCK
+    elif engine.ended == GOING:
+        chosen = decide(engine, engine.ready[0])
+        stack_switch(fiber_of(near, engine.fibers).stack, fiber_of(near, chosen).stack)
+    engine.executions += 1
+    engine.points += engine.steps
+    engine.longest = max(engine.longest, engine.steps)
+
+
+@kernel
+def explore(near, count):
+    """Run up to `count` executions, each from the machine's first state; stop after one that ends badly.
+
+    Returns how many were run.  The machine stays as the last one left it.
+    """
+    engine = engine_of(near)
+    machine = at(near, "Machine", HEADER)
+    for number in range(count):
+        bring_back(near)
+        execute(near, engine)
+        if machine.violations != 0 and engine.ended == FINISHED:
+            engine.ended = VIOLATED
+        if engine.ended != FINISHED:
+            return number + 1
+    return count

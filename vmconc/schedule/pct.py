@@ -1,0 +1,50 @@
+"""PCT: random ranks, the highest goes on; before `depth` - 1 random steps who would go on falls behind all others.
+
+A bug of depth d in a program of n CPUs and k steps is found with a probability of at least 1 / (n * k ** (d - 1)).
+(Burckhardt, Kothari, Musuvathi, Nagarakatte: A randomized scheduler with probabilistic guarantees of finding bugs,
+ASPLOS 2010.)
+"""
+
+from vmconc.memory.jit import kernel
+from vmconc.schedule.chance import draw
+from vmconc.schedule.records import fiber_of
+
+
+@kernel
+def begin_ranked(engine):
+    """Shuffle the ranks and draw the steps at which they change."""
+    for index in range(engine.fibers):
+        other = draw(engine, index + 1)
+        fiber_of(engine, index).rank = fiber_of(engine, other).rank if other != index else 0
+        fiber_of(engine, other).rank = index + 1
+    engine.lowest = 0
+    for i in range(engine.depth - 1):
+        engine.change[i] = 1 + draw(engine, max(1, engine.longest))
+
+
+@kernel
+def fall_behind(engine, index):
+    """Give a CPU the lowest rank."""
+    engine.lowest -= 1
+    fiber_of(engine, index).rank = engine.lowest
+
+
+@kernel
+def highest(engine):
+    """Return the ready CPU of the highest rank."""
+    best = engine.ready[0]
+    for i in range(1, engine.ready_count):
+        index = engine.ready[i]
+        if fiber_of(engine, index).rank > fiber_of(engine, best).rank:
+            best = index
+    return best
+
+
+@kernel
+def choose_ranked(engine):
+    """Choose the highest, after it has fallen behind if the next step is one of change."""
+    for i in range(engine.depth - 1):
+        if engine.change[i] == engine.steps + 1:
+            engine.change[i] = 0
+            fall_behind(engine, highest(engine))
+    return highest(engine)

@@ -1,0 +1,111 @@
+"""The records of the controlled engine.  They are kept when a machine is brought back to its beginning."""
+
+from vmconc.memory.gated import controlled_only
+from vmconc.memory.jit import kernel
+from vmconc.memory.refs import at, struct
+from vmconc.memory.stacks import Stack  # noqa: F401  declares what Fiber embeds
+from vmconc.memory.struct import Embed, Words, guard
+from vmconc.memory.table import table
+
+FIBERS_MAX = 256
+CHANGES_MAX = 16
+READY, ASLEEP, TIMED, DONE = range(4)
+KEPT = ("Scheduler", "Fiber", "Turn", "Given")
+
+# Why an execution ended.
+GOING, FINISHED, DEADLOCK, LIVELOCK, TOO_LONG, VIOLATED = range(6)
+ENDINGS = {
+    GOING: "not ended", FINISHED: "finished", DEADLOCK: "deadlock", LIVELOCK: "livelock", TOO_LONG: "step limit",
+    VIOLATED: "violation",
+}  # fmt: skip
+
+
+@struct
+class Fiber:
+    """One CPU as the engine sees it.  The last record of the table is the engine's own stack."""
+
+    stack: Embed("Stack") = guard("cpu")
+    state: int = guard("cpu")
+    place: int = guard("cpu")  # in Scheduler.ready, while it is there
+    daemon: int = guard("const")  # serves others: the execution ends without waiting for it
+    what: int = guard("cpu")  # byte offset of what it is about to touch, 0: not known
+    rank: int = guard("cpu")  # the strategy's: the highest goes first
+
+
+@struct
+class Scheduler:
+    """The state of an execution, and what is kept between executions."""
+
+    strategy: int = guard("init")
+    random: int = guard("cpu")
+    limit: int = guard("init")  # steps after which an execution is given up
+    depth: int = guard("init")  # PCT: the depth of the bugs looked for
+    fibers: int = guard("const")  # CPUs, daemons included
+    workers: int = guard("const")  # CPUs that are no daemons
+    given: int = guard("init")  # decisions that a replay prescribes
+    parking: int = guard("cpu")  # the CPUs are being brought to their first point
+    working: int = guard("cpu")  # workers that have not finished
+    steps: int = guard("cpu")  # schedule points passed in this execution
+    turns: int = guard("cpu")  # decisions between several CPUs
+    switches: int = guard("cpu")  # times another CPU went on
+    preemptions: int = guard("cpu")  # of these, times the former could have gone on
+    diverged: int = guard("cpu")  # decision + 1 at which the CPU prescribed could not go on, 0: none
+    ended: int = guard("cpu")
+    executions: int = guard("cpu")
+    points: int = guard("cpu")  # schedule points of all executions
+    longest: int = guard("cpu")  # steps of the longest execution so far
+    lowest: int = guard("cpu")  # the lowest rank given so far
+    change: Words(CHANGES_MAX) = guard("cpu")  # PCT: steps before which who would go on falls back
+    ready_count: int = guard("cpu")
+    ready: Words(FIBERS_MAX) = guard("cpu")  # indices of the CPUs that can go on
+
+
+@struct(align=8)
+class Turn:
+    """One decision: which CPU went on."""
+
+    cpu: int = guard("cpu")
+
+
+@struct(align=8)
+class Given:
+    """One decision to be replayed."""
+
+    cpu: int = guard("init")
+
+
+@kernel
+def engine_of(near):
+    """Return the engine."""
+    return at(near, "Scheduler", table(near, "Scheduler").first)
+
+
+@kernel
+def fiber_of(near, index):
+    """Return the fiber of a CPU."""
+    fibers = table(near, "Fiber")
+    return at(near, "Fiber", fibers.first + index * fibers.stride)
+
+
+@controlled_only
+def exploring(near):
+    """Tell whether an engine decides whose turn it is."""
+    return table(near, "Scheduler").capacity != 0
+
+
+@kernel
+def make_ready(engine, fiber, index):
+    """Let a CPU take part in decisions."""
+    fiber.place = engine.ready_count
+    engine.ready[engine.ready_count] = index
+    engine.ready_count += 1
+
+
+@kernel
+def unready(engine, fiber):
+    """Take a CPU out of the decisions; the last of the list takes its place."""
+    last = engine.ready_count - 1
+    moved = engine.ready[last]
+    engine.ready[fiber.place] = moved
+    fiber_of(engine, moved).place = fiber.place
+    engine.ready_count = last
