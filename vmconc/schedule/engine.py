@@ -13,6 +13,7 @@ from vmconc.memory.stacks import stack_fresh, stack_switch
 from vmconc.memory.system import schedule_point
 from vmconc.memory.table import table
 from vmconc.memory.written import bring_back
+from vmconc.schedule.chance import draw
 from vmconc.schedule.pct import fall_behind
 from vmconc.schedule.records import (
     ASLEEP,
@@ -44,16 +45,43 @@ def note_turn(engine, chosen):
 
 
 @kernel
-def prescribed(engine, index):
-    """Return the CPU that the replay prescribes; if it cannot go on note that, and stay with `index` or the lowest."""
+def next_given(engine):
+    """Return what the replay prescribes for the next decision."""
     given = table(engine, "Given")
-    chosen = at(engine, "Given", given.first + engine.turns * given.stride).cpu
+    return at(engine, "Given", given.first + engine.turns * given.stride).cpu
+
+
+@kernel
+def diverge(engine):
+    """Note the first decision that cannot be made as prescribed."""
+    if engine.diverged == 0:
+        engine.diverged = engine.turns + 1
+
+
+@kernel
+def prescribed(engine, index):
+    """Return the CPU that the replay prescribes; if it cannot go on note that, and ask the strategy."""
+    chosen = next_given(engine)
     for i in range(engine.ready_count):
         if engine.ready[i] == chosen:
             return chosen
-    if engine.diverged == 0:
-        engine.diverged = engine.turns + 1
+    diverge(engine)
     return choose(engine, index)
+
+
+@controlled_only
+def chance(cpu, n):
+    """Decide by chance for one of 0 .. n - 1: recorded and replayed like whose turn it is."""
+    engine = engine_of(cpu)
+    value = draw(engine, n)
+    if engine.turns < engine.given:
+        given = next_given(engine)
+        if 0 <= given < n:
+            value = given
+        else:
+            diverge(engine)
+    note_turn(engine, value)
+    return value
 
 
 @kernel

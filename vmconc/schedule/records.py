@@ -39,6 +39,7 @@ class Scheduler:
     strategy: int = guard("init")
     random: int = guard("cpu")
     limit: int = guard("init")  # steps after which an execution is given up
+    io_errors: int = guard("init")  # of 1,000 disk requests fail
     depth: int = guard("init")  # PCT: the depth of the bugs looked for
     fibers: int = guard("const")  # CPUs, daemons included
     workers: int = guard("const")  # CPUs that are no daemons
@@ -62,7 +63,7 @@ class Scheduler:
 
 @struct(align=8)
 class Turn:
-    """One decision: which CPU went on."""
+    """One decision: which CPU went on, or what came of chance."""
 
     cpu: int = guard("cpu")
 

@@ -14,12 +14,15 @@ from vmconc.memory.refs import at, null, offset, struct, words_at
 from vmconc.memory.struct import guard
 from vmconc.memory.system import cpu_pause
 from vmconc.memory.table import table, table_give
+from vmconc.schedule.engine import chance
+from vmconc.schedule.records import engine_of
 
 DISK_IO = site("disk.io")
 DISK_IDLE = site("disk.idle")
 
 READ, WRITE = 1, 2
 PENDING = -1
+EIO = 5
 FILE_SHIFT, FILE_PAGE_SHIFT = 40, 10  # of a word of a made-up file
 
 
@@ -152,6 +155,17 @@ def disk_fill(cpu, request):
 
 
 @kernel
+def disk_answer(cpu, request):
+    """Do what a request asks for; return 0, or EIO as often as the engine is told to."""
+    errors = engine_of(cpu).io_errors
+    if errors > 0 and chance(cpu, 1000) < errors:
+        return EIO
+    if request.kind == READ:
+        disk_fill(cpu, request)
+    return 0
+
+
+@kernel
 def disk_serve(cpu):
     """Be the disk of a machine whose CPUs take turns, for ever: made-up files, nothing that is written comes back.
 
@@ -162,6 +176,4 @@ def disk_serve(cpu):
         off = disk_wait(cpu, FOREVER)
         if off != 0:
             request = at(cpu, "IoRequest", off)
-            if request.kind == READ:
-                disk_fill(cpu, request)
-            disk_complete(cpu, off, 0)
+            disk_complete(cpu, off, disk_answer(cpu, request))
