@@ -57,6 +57,7 @@ def modules() -> Iterator[str]:
         for path in sorted((PACKAGE / layer).rglob("*.py")):
             parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    yield "vmconc.concurrent"
 
 
 def import_all() -> list[Any]:

@@ -12,7 +12,7 @@ from vmconc.memory.segment import Segment
 from vmconc.memory.stacks import BODIES, STACK_BYTES
 from vmconc.memory.struct import STRUCTS
 from vmconc.schedule.engine import end_turn, explore
-from vmconc.schedule.records import KEPT
+from vmconc.schedule.records import FINISHED, KEPT
 
 GUARD_BYTES = 4096
 PROT_NONE = 0
@@ -50,14 +50,24 @@ class Stacks:
 class Laboratory:
     """A booted machine with an engine.  `bodies`: one for each CPU, in order; daemons come last.
 
-    A body is a kernel of (cpu) or, with an `argument`, of (cpu, argument).
+    A body is a kernel of (cpu) or, with an `argument`, of (cpu, argument).  With `finale` the last one runs when all
+    others have finished.
     """
 
-    def __init__(self, segment: Segment, bodies: list[Callable[..., object]], argument: Any = None, daemons: int = 0):
+    def __init__(
+        self,
+        segment: Segment,
+        bodies: list[Callable[..., object]],
+        argument: Any = None,
+        daemons: int = 0,
+        finale: bool = False,
+    ):
         self.segment, self.argument = segment, argument
         self.engine: Any = segment.nth("Scheduler", 0)
         self.engine.fibers, self.engine.workers = len(bodies), len(bodies) - daemons
         self.engine.limit, self.engine.depth, self.engine.random = 100_000, 2, 1
+        self.engine.ended, self.engine.finale = FINISHED, len(bodies) if finale else 0
+        segment.memory.near = segment.machine
         self.stacks = None if jit_off() else Stacks(len(bodies))
         for index, body in enumerate(bodies):
             self.bind(index, body)

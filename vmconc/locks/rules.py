@@ -31,6 +31,7 @@ DUPLICATE_PAGE = 18
 TOO_MANY_HELD = 19
 TABLE_FULL = 20
 FRAME_MAPPED = 21
+CHECKED = 22
 
 RULES = {
     HELD_AT_RETURN: ("held-at-return", "nothing is held when an operation returns (invariant 1)"),
@@ -53,6 +54,7 @@ RULES = {
     DUPLICATE_PAGE: ("duplicate-page", "one page for each (object, index) (invariant 29)"),
     TOO_MANY_HELD: ("too-many-held", "a CPU's stacks of held locks and tokens do not overflow"),
     TABLE_FULL: ("table-full", "a table of the segment is exhausted: raise the option that sizes it"),
+    CHECKED: ("check", "what the program checks holds"),
     FRAME_MAPPED: ("frame-mapped", "a freed page is not mapped, not wired, not soft-busy (invariant 30)"),
 }  # fmt: skip
 

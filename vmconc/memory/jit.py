@@ -19,6 +19,7 @@ from vmconc.memory.outline import outline, without_literals
 
 PACKAGE = Path(__file__).resolve().parent.parent
 KERNEL_LAYERS = ("memory", "schedule", "locks", "vm", "protocols")
+KERNEL_FILES = ("concurrent.py",)
 KEPT_DIGESTS = 3
 SETTINGS = ("NUMBA_OPT", "NUMBA_BOUNDSCHECK", "NUMBA_DEBUGINFO", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
 
@@ -30,7 +31,8 @@ def jit_off() -> bool:
 
 def kernel_sources() -> list[Path]:
     """List every file whose text can change what a kernel does, sorted."""
-    return sorted(path for layer in KERNEL_LAYERS for path in (PACKAGE / layer).rglob("*.py"))
+    files = [PACKAGE / name for name in KERNEL_FILES if (PACKAGE / name).exists()]
+    return sorted(files + [path for layer in KERNEL_LAYERS for path in (PACKAGE / layer).rglob("*.py")])
 
 
 def source_digest() -> str:

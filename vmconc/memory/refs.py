@@ -32,6 +32,7 @@ from vmconc.memory.struct import LINE_BYTES, STRUCTS, WORD_BYTES, Embed, Field, 
 from vmconc.memory.written import Notes, note
 
 TWINS: dict[str, type] = {}
+ACCESS: list = []  # the engine's schedule point of an access: for Python (memory, what), as a kernel (near, what)
 
 
 class RefType(types.Type):
@@ -41,6 +42,11 @@ class RefType(types.Type):
         self.struct, self.build = struct, build
         super().__init__(name=f"{struct}*{build}")
 
+    @property
+    def points(self) -> bool:
+        """Tell whether each access is a schedule point."""
+        return STRUCTS[self.struct].points
+
     def field(self, name: str) -> Field | None:
         """Return the declaration of a field, None if there is none of that name."""
         return STRUCTS[self.struct].fields.get(name)
@@ -49,9 +55,9 @@ class RefType(types.Type):
 class ArrayType(types.Type):
     """The Numba type of a fixed array of words (`struct` empty) or of references inside a record."""
 
-    def __init__(self, struct: str, build: Build):
-        self.struct, self.build = struct, build
-        super().__init__(name=f"{struct or 'word'}[]*{build}")
+    def __init__(self, struct: str, build: Build, points: bool = False):
+        self.struct, self.build, self.points = struct, build, points
+        super().__init__(name=f"{struct or 'word'}[{'.' if points else ''}]*{build}")
 
 
 @register_model(RefType)
@@ -72,6 +78,7 @@ class Memory:
         self.buffer, self.base = buffer, base
         self.words = memoryview(buffer).cast("B").cast("q")
         self.notes: Notes | None = None
+        self.near = None  # a reference to the machine, where CPUs take turns
         Memory.live[base] = self
 
 
@@ -80,6 +87,7 @@ class Reference:
 
     __slots__ = ("build", "memory", "off")
     struct = ""
+    pointed = False
 
     def __init__(self, memory: Memory, off: int, build: Build):
         self.memory, self.off, self.build = memory, off, build
@@ -105,10 +113,10 @@ class Reference:
 class Array:
     """What an array field is in plain Python."""
 
-    __slots__ = ("build", "memory", "off", "struct")
+    __slots__ = ("build", "memory", "off", "pointed", "struct")
 
-    def __init__(self, memory: Memory, off: int, build: Build, struct: str):
-        self.memory, self.off, self.build, self.struct = memory, off, build, struct
+    def __init__(self, memory: Memory, off: int, build: Build, struct: str, pointed: bool = False):
+        self.memory, self.off, self.build, self.struct, self.pointed = memory, off, build, struct, pointed
 
     @property
     def base(self) -> int:
@@ -116,39 +124,64 @@ class Array:
         return self.memory.base
 
     def __getitem__(self, index: int):
+        pass_access(self, self.off + index * WORD_BYTES)
         word = self.memory.words[self.off // WORD_BYTES + index]
         return TWINS[self.struct](self.memory, word, self.build) if self.struct else word
 
     def __setitem__(self, index: int, value) -> None:
+        pass_access(self, self.off + index * WORD_BYTES | 1)
         self.memory.words[self.off // WORD_BYTES + index] = value.off if self.struct else value
 
 
-def twin_property(field: Field) -> property:
+def pass_access(near, what: int) -> None:
+    """Pass the schedule point of an access to `what` (byte offset, plus 1 for a write), if it is one."""
+    if near.pointed and ACCESS:
+        ACCESS[0](near.memory, what)
+
+
+def twin_property(field: Field, points: bool) -> property:
     """Return the Python property of one field."""
     offset, kind = field.offset, field.kind
     if isinstance(kind, Embed):
         return property(lambda self: TWINS[kind.struct](self.memory, self.off + offset, self.build))
     if isinstance(kind, (Words, Refs)):
         target = kind.struct if isinstance(kind, Refs) else ""
-        return property(lambda self: Array(self.memory, self.off + offset, self.build, target))
-    if kind is int:
-        return property(
-            lambda self: self.memory.words[(self.off + offset) // WORD_BYTES],
-            lambda self, value: self.memory.words.__setitem__((self.off + offset) // WORD_BYTES, int(value)),
-        )
-    return property(
-        lambda self: TWINS[kind](self.memory, self.memory.words[(self.off + offset) // WORD_BYTES], self.build),
-        lambda self, value: self.memory.words.__setitem__((self.off + offset) // WORD_BYTES, value.off),
-    )
+        return property(lambda self: Array(self.memory, self.off + offset, self.build, target, points))
+
+    def get(self):
+        word = self.memory.words[(self.off + offset) // WORD_BYTES]
+        return word if kind is int else TWINS[kind](self.memory, word, self.build)
+
+    def put(self, value):
+        self.memory.words[(self.off + offset) // WORD_BYTES] = int(value) if kind is int else value.off
+
+    return stepwise(get, put, offset) if points else property(get, put)
 
 
-def struct(cls=None, *, align: int = LINE_BYTES):
-    """Declare a struct from annotations and return its plain-Python twin; `align=8` for one made to be embedded."""
+def stepwise(get, put, offset: int) -> property:
+    """Return a property whose accesses are schedule points."""
+
+    def get_after(self):
+        pass_access(self, self.off + offset)
+        return get(self)
+
+    def put_after(self, value):
+        pass_access(self, self.off + offset | 1)
+        put(self, value)
+
+    return property(get_after, put_after)
+
+
+def struct(cls=None, *, align: int = LINE_BYTES, points: bool = False):
+    """Declare a struct from annotations and return its plain-Python twin; `align=8` for one made to be embedded.
+
+    `points`: where CPUs take turns each access to a field is a schedule point.
+    """
     if cls is None:
-        return lambda decorated: struct(decorated, align=align)
-    declared = declare(cls, align)
-    members: dict[str, object] = {name: twin_property(field) for name, field in declared.fields.items()}
-    members |= {"__slots__": (), "__doc__": cls.__doc__, "struct": declared.name}
+        return lambda decorated: struct(decorated, align=align, points=points)
+    declared = declare(cls, align, points)
+    members: dict[str, object] = {name: twin_property(field, points) for name, field in declared.fields.items()}
+    members |= {"__slots__": (), "__doc__": cls.__doc__, "struct": declared.name, "pointed": points}
     twin = type(cls.__name__, (Reference,), members)
     TWINS[declared.name] = twin
     typeof_impl.register(twin)(lambda value, context: RefType(declared.name, value.build))
@@ -190,14 +223,14 @@ def box_ref(typ, value, c):
     return made
 
 
-def type_of_kind(kind, build: Build):
+def type_of_kind(kind, build: Build, points: bool):
     """Return the Numba type that reading a field of this kind gives."""
     if kind is int:
         return types.int64
     if isinstance(kind, Embed):
         return RefType(kind.struct, build)
     if isinstance(kind, (Words, Refs)):
-        return ArrayType(kind.struct if isinstance(kind, Refs) else "", build)
+        return ArrayType(kind.struct if isinstance(kind, Refs) else "", build, points)
     return RefType(kind, build)
 
 
@@ -209,7 +242,7 @@ class RefAttributes(AttributeTemplate):
 
     def generic_resolve(self, typ, attr):
         field = typ.field(attr)
-        return field and type_of_kind(field.kind, typ.build)
+        return field and type_of_kind(field.kind, typ.build, typ.points)
 
 
 def make_pair(context, builder, typ, base, off):
@@ -219,15 +252,30 @@ def make_pair(context, builder, typ, base, off):
     return pair._getvalue()
 
 
-def load(context, builder, base, off, typ):
-    """Load the word at base + off as `typ` (int64 or a reference)."""
+def access_point(context, builder, owner, base, off, write: bool):
+    """Call the engine's schedule point for an access, if accesses to the owner are any in this build."""
+    if not owner.points or owner.build.mode != "controlled" or not ACCESS:
+        return
+    near = RefType("Machine", owner.build)
+    point = context.typing_context.resolve_value_type(ACCESS[1])
+    sig = point.get_call_type(context.typing_context, (near, types.int64), {})
+    call = context.get_function(point, sig)
+    context.add_linking_libs(getattr(call, "libs", ()))
+    what = builder.or_(off, constant(1)) if write else off
+    call(builder, (make_pair(context, builder, near, base, constant(0)), what))
+
+
+def load(context, builder, owner, base, off, typ):
+    """Load the word at base + off, in a record or array of type `owner`, as `typ` (int64 or a reference)."""
+    access_point(context, builder, owner, base, off, write=False)
     word = builder.load_atomic(builder.inttoptr(builder.add(base, off), WORD), "monotonic", 8)
     return make_pair(context, builder, typ, base, word) if isinstance(typ, RefType) else word
 
 
-def store(context, builder, build, base, off, typ, value):
-    """Store `value`, an integer or a reference, at base + off."""
-    note(builder, build, base, off)
+def store(context, builder, owner, base, off, typ, value):
+    """Store `value`, an integer or a reference, at base + off, in a record or array of type `owner`."""
+    access_point(context, builder, owner, base, off, write=True)
+    note(builder, owner.build, base, off)
     if isinstance(typ, RefType):
         word = parts(context, builder, typ, value).off
     else:
@@ -240,10 +288,10 @@ def get_field(context, builder, typ, value, attr):
     """Read a field: one atomic load, or no load for what is embedded."""
     field, pair = typ.field(attr), parts(context, builder, typ, value)
     off = builder.add(pair.off, constant(field.offset))
-    result = type_of_kind(field.kind, typ.build)
+    result = type_of_kind(field.kind, typ.build, typ.points)
     if isinstance(field.kind, (Embed, Words, Refs)):
         return make_pair(context, builder, result, pair.base, off)
-    return load(context, builder, pair.base, off, result)
+    return load(context, builder, typ, pair.base, off, result)
 
 
 @lower_setattr_generic(RefType)
@@ -252,7 +300,7 @@ def set_field(context, builder, sig, args, attr):
     typ, value_type = sig.args
     field, pair = typ.field(attr), parts(context, builder, typ, args[0])
     off = builder.add(pair.off, constant(field.offset))
-    store(context, builder, typ.build, pair.base, off, value_type, args[1])
+    store(context, builder, typ, pair.base, off, value_type, args[1])
 
 
 def element_type(array: ArrayType):
@@ -285,7 +333,7 @@ def array_get(context, builder, sig, args):
     """Load one element."""
     pair = parts(context, builder, sig.args[0], args[0])
     off = builder.add(pair.off, builder.mul(args[1], constant(WORD_BYTES)))
-    return load(context, builder, pair.base, off, sig.return_type)
+    return load(context, builder, sig.args[0], pair.base, off, sig.return_type)
 
 
 @lower_builtin(operator.setitem, ArrayType, types.int64, types.Any)
@@ -293,7 +341,7 @@ def array_set(context, builder, sig, args):
     """Store one element."""
     pair = parts(context, builder, sig.args[0], args[0])
     off = builder.add(pair.off, builder.mul(args[1], constant(WORD_BYTES)))
-    store(context, builder, sig.args[0].build, pair.base, off, sig.args[2], args[2])
+    store(context, builder, sig.args[0], pair.base, off, sig.args[2], args[2])
     return context.get_dummy_value()
 
 

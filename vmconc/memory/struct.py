@@ -70,6 +70,7 @@ class Struct:
     doc: str
     fields: dict[str, Field] = field(hash=False, compare=False)
     stride: int = 0
+    points: bool = False  # each access is a schedule point in controlled builds
 
 
 STRUCTS: dict[str, Struct] = {}
@@ -97,7 +98,7 @@ def resolve(fields: dict[str, Field], path: str) -> Field:
     return found
 
 
-def declare(cls: type, align: int) -> Struct:
+def declare(cls: type, align: int, points: bool = False) -> Struct:
     """Lay the annotated fields of `cls` out in order and register the declaration."""
     fields: dict[str, Field] = {}
     offset = 0
@@ -113,5 +114,5 @@ def declare(cls: type, align: int) -> Struct:
     stride = -(-offset // align) * align
     if cls.__name__ in STRUCTS:
         raise TypeError(f"struct {cls.__name__} is declared twice")
-    STRUCTS[cls.__name__] = Struct(cls.__name__, cls.__doc__ or "", fields, stride)
+    STRUCTS[cls.__name__] = Struct(cls.__name__, cls.__doc__ or "", fields, stride, points)
     return STRUCTS[cls.__name__]

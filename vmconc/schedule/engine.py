@@ -6,8 +6,8 @@ point, so that each decision knows what every CPU is about to do.
 """
 
 from vmconc.memory.gated import controlled_only
-from vmconc.memory.jit import kernel
-from vmconc.memory.refs import at
+from vmconc.memory.jit import jit_off, kernel
+from vmconc.memory.refs import ACCESS, at
 from vmconc.memory.segment import HEADER
 from vmconc.memory.stacks import stack_fresh, stack_switch
 from vmconc.memory.system import schedule_point
@@ -98,6 +98,7 @@ def decide(engine, index):
 def go_on(cpu, engine, chosen):
     """Let the chosen CPU go on; returns when this one is chosen again."""
     if chosen != cpu.index:
+        engine.current = chosen
         engine.switches += 1
         stack_switch(fiber_of(cpu, cpu.index).stack, fiber_of(cpu, chosen).stack)
 
@@ -134,6 +135,22 @@ def pass_point(cpu, what):
     engine.steps += 1
     if engine.steps > engine.limit:
         finish(cpu, TOO_LONG)
+
+
+@kernel
+def access_point(near, what):
+    """A schedule point before the CPU that runs accesses `what`; none while no engine decides."""
+    if exploring(near):
+        engine = engine_of(near)
+        cpus = table(near, "Cpu")
+        if engine.ended == GOING and engine.fibers != 0:
+            pass_point(at(near, "Cpu", cpus.first + engine.current * cpus.stride), what)
+
+
+def access_by_python(memory, what):
+    """Pass the same point with the JIT off."""
+    if jit_off() and memory.near is not None:
+        access_point(memory.near, what)
 
 
 @kernel
@@ -202,8 +219,24 @@ def end_turn(cpu):
     unready(engine, fiber)
     engine.working -= 1 - fiber.daemon
     if engine.parking == 0 and engine.working == 0:
-        finish(cpu, FINISHED)
+        last_act(cpu, engine)
     pass_on(cpu, engine)
+
+
+@kernel
+def last_act(cpu, engine):
+    """All workers have finished: let the CPU that comes last run, if there is one, and then end the execution."""
+    if engine.finale == 0 or cpu.index == engine.finale - 1:
+        finish(cpu, FINISHED)
+    call_last(cpu, engine)
+
+
+@kernel
+def call_last(near, engine):
+    """Let only the CPU that comes last go on, if there is one."""
+    engine.ready_count = 0
+    if engine.finale != 0:
+        make_ready(engine, fiber_of(near, engine.finale - 1), engine.finale - 1)
 
 
 @kernel
@@ -219,9 +252,11 @@ def begin_execution(near, engine):
         fiber = fiber_of(near, index)
         fiber.state = READY
         fiber.what = 0
-        make_ready(engine, fiber, index)
         stack_fresh(fiber.stack, at(near, "Cpu", cpus.first + index * cpus.stride))
-        stack_switch(fiber_of(near, engine.fibers).stack, fiber.stack)
+        if index != engine.finale - 1:
+            make_ready(engine, fiber, index)
+            engine.current = index
+            stack_switch(fiber_of(near, engine.fibers).stack, fiber.stack)
     engine.parking = 0
 
 
@@ -230,12 +265,13 @@ def execute(near, engine):
     """Run one execution from the machine's state as it is to its end."""
     begin_execution(near, engine)
     begin_strategy(engine)
-    if engine.ended == GOING and engine.working == 0:
-        engine.ended = FINISHED
-    elif engine.ended == GOING and engine.ready_count == 0:
-        engine.ended = DEADLOCK
+    if engine.working == 0:
+        call_last(near, engine)
+    if engine.ended == GOING and engine.ready_count == 0:
+        engine.ended = FINISHED if engine.working == 0 else DEADLOCK
     elif engine.ended == GOING:
         chosen = decide(engine, engine.ready[0])
+        engine.current = chosen
         stack_switch(fiber_of(near, engine.fibers).stack, fiber_of(near, chosen).stack)
     engine.executions += 1
     engine.points += engine.steps
@@ -258,3 +294,6 @@ def explore(near, count):
         if engine.ended != FINISHED:
             return number + 1
     return count
+
+
+ACCESS[:] = [access_by_python, access_point]

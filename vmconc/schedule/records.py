@@ -44,6 +44,8 @@ class Scheduler:
     fibers: int = guard("const")  # CPUs, daemons included
     workers: int = guard("const")  # CPUs that are no daemons
     given: int = guard("init")  # decisions that a replay prescribes
+    finale: int = guard("const")  # index + 1 of the CPU that runs when all workers have finished, 0: none
+    current: int = guard("cpu")  # index of the CPU that runs
     parking: int = guard("cpu")  # the CPUs are being brought to their first point
     working: int = guard("cpu")  # workers that have not finished
     steps: int = guard("cpu")  # schedule points passed in this execution

@@ -1,0 +1,64 @@
+"""Lock programs: a file with shared words, threads and a check is explored."""
+
+import pytest
+
+from vmconc.checks.violations import inline_violations
+from vmconc.explore.lockprogram import load_file, lock_laboratory
+from vmconc.memory.jit import jit_off
+from vmconc.program.errors import ProgramError
+from vmconc.schedule.records import FINISHED, VIOLATED
+from vmconc.schedule.strategies import PCT, POS, UNIFORM
+
+MANY = 60 if jit_off() else 2000
+HEAD = "from vmconc.concurrent import *\n"
+ACCOUNT = """
+@shared
+class Account:
+    mutex: Mutex
+    lock: Rwlock
+    balance: int = 100
+    log: Words(4)
+
+@thread(2)
+def deposit(cpu, account):
+    {body}
+
+@after
+def nothing_is_lost(cpu, account):
+    check(cpu, account.balance == 120)
+"""
+BODIES = {
+    "bare": "account.balance += 10",
+    "atomic": 'atomic_add(account, "balance", 10)',
+    "mutex": "mutex_lock(cpu, account.mutex)\n    account.balance += 10\n    mutex_unlock(cpu, account.mutex)",
+    "rwlock": "write_lock(cpu, account.lock)\n    account.balance += 10\n    write_unlock(cpu, account.lock)",
+    "readers": "read_lock(cpu, account.lock)\n    account.balance += 10\n    read_unlock(cpu, account.lock)",
+    "array": "account.log[0] += 10\n    account.balance = 100 + account.log[0]",
+}
+
+
+def program(tmp_path, name, text):
+    """Write a program's file and return its engine."""
+    path = tmp_path / f"{name}.py"
+    path.write_text(HEAD + text)
+    return lock_laboratory(load_file(path))
+
+
+@pytest.mark.parametrize("strategy", [UNIFORM, PCT, POS])
+@pytest.mark.parametrize("body", BODIES)
+def test_a_program_fails_if_and_only_if_it_is_wrong(tmp_path, body, strategy):
+    lab = program(tmp_path, f"account_{body}_{strategy}", ACCOUNT.format(body=BODIES[body]))
+    lab.engine.strategy = strategy
+    lab.run(MANY)
+    if body in ("atomic", "mutex", "rwlock"):
+        assert lab.engine.ended == FINISHED and lab.engine.executions == MANY
+        return
+    assert lab.engine.ended == VIOLATED
+    assert [found["rule"] for found in inline_violations(lab.segment)] == ["check"]
+    assert lab.argument.balance == 110
+
+
+@pytest.mark.parametrize("text", ["x = 1\n", "1 / 0\n", "@shared\nclass Lonely:\n    x: int\n"])
+def test_a_file_that_is_no_program_is_refused(tmp_path, text):
+    with pytest.raises(ProgramError, match=r"\.py"):
+        program(tmp_path, "refused", text)

@@ -1,0 +1,155 @@
+"""Programs about locks: shared words, threads that work on them, and what must hold; written in plain Python.
+
+A program is a file.  `vmconc explore FILE` runs its threads in every order it can think of:
+
+    from vmconc.concurrent import after, check, shared, thread
+
+    @shared
+    class Account:
+        balance: int = 100
+
+    @thread(2)
+    def deposit(cpu, account):
+        account.balance += 10
+
+    @after
+    def nothing_is_lost(cpu, account):
+        check(cpu, account.balance == 120)
+
+Each access to a field of the `@shared` class is a step of its own, and so is each operation on a lock.  Threads and
+what they call are compiled: integers, `if`, `while`, `for ... in range(...)`; a function they call is a `@kernel`.
+"""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from vmconc.locks.classes import USER_SPIN
+from vmconc.locks.lockmgr import Lockmgr, lock_exclusive, lock_release, lock_shared
+from vmconc.locks.mutex import (
+    Condition,
+    Mutex,
+    Semaphore,
+    condition_signal,
+    condition_wait,
+    mutex_lock,
+    mutex_try,
+    mutex_unlock,
+    semaphore_down,
+    semaphore_up,
+)
+from vmconc.locks.rules import CHECKED, broken
+from vmconc.locks.sites import site
+from vmconc.locks.sleep import look_later
+from vmconc.locks.spin import Spin, spin_lock, spin_unlock
+from vmconc.memory import refs
+from vmconc.memory.atomics import atomic_add, atomic_and, atomic_cas, atomic_or, atomic_store, atomic_swap
+from vmconc.memory.jit import kernel
+from vmconc.memory.struct import STRUCTS, Embed, Words, guard
+from vmconc.memory.table import slot_of
+
+__all__ = [
+    "Condition", "Mutex", "Rwlock", "Semaphore", "Spinlock", "Words", "after", "atomic_add", "atomic_and",
+    "atomic_cas", "atomic_or", "atomic_store", "atomic_swap", "check", "condition_signal", "condition_wait",
+    "kernel", "mutex_lock", "mutex_try", "mutex_unlock", "read_lock", "read_unlock", "semaphore_down",
+    "semaphore_up", "shared", "spin_acquire", "spin_release", "thread", "wait_a_turn", "write_lock", "write_unlock",
+]  # fmt: skip
+
+Rwlock, Spinlock = Lockmgr, Spin
+RWLOCK_SITE, SPIN_SITE = site("rwlock"), site("spinlock")
+EMBEDDED = (Mutex, Semaphore, Condition, Rwlock, Spinlock)
+
+
+def shared(cls: type) -> type:
+    """Declare what the threads share: fields of type int (its value: what it begins with), Words(n), or a lock."""
+    begins: dict[str, int] = {}
+    for name, kind in cls.__annotations__.items():
+        if kind is int:
+            begins[name] = getattr(cls, name, 0)
+        elif kind in EMBEDDED:
+            cls.__annotations__[name] = Embed(kind.struct)
+        setattr(cls, name, guard("hint"))
+    while slot_of(cls.__name__) in {slot_of(name) for name in STRUCTS}:
+        cls.__name__ += "_"
+    twin = refs.struct(cls, points=True)
+    twin.begins = begins
+    return twin
+
+
+def thread(count: Any = 1) -> Any:
+    """Make a function of (cpu, shared) a thread, or `@thread(n)`: n threads, told apart by `cpu.index`."""
+    if callable(count):
+        return thread(1)(count)
+
+    def mark(function: Callable[..., object]) -> Any:
+        compiled = kernel(function)
+        THREADS.setdefault(function.__module__, []).extend([compiled] * count)
+        return compiled
+
+    return mark
+
+
+def after(function: Callable[..., object]) -> Any:
+    """Make a function of (cpu, shared) what runs when all threads have finished."""
+    compiled = kernel(function)
+    LAST[function.__module__] = compiled
+    return compiled
+
+
+THREADS: dict[str, list[Any]] = {}  # by name of the program's module
+LAST: dict[str, Any] = {}
+
+
+@kernel
+def check(cpu, condition):
+    """Report a failure, and end the execution, unless the condition holds."""
+    if not condition:
+        broken(cpu, CHECKED, 0, 1, 0)
+
+
+@kernel
+def wait_a_turn(cpu):
+    """Let others run: for a loop that waits for them without sleeping."""
+    look_later(cpu, 0)
+
+
+@kernel
+def read_lock(cpu, lock):
+    """Acquire a readers-writer lock shared."""
+    lock_shared(cpu, lock, RWLOCK_SITE)
+
+
+@kernel
+def write_lock(cpu, lock):
+    """Acquire a readers-writer lock exclusively."""
+    lock_exclusive(cpu, lock, RWLOCK_SITE)
+
+
+@kernel
+def read_unlock(cpu, lock):
+    """Release a readers-writer lock held shared."""
+    lock_release(cpu, lock)
+
+
+@kernel
+def write_unlock(cpu, lock):
+    """Release a readers-writer lock held exclusively."""
+    lock_release(cpu, lock)
+
+
+@kernel
+def spin_acquire(cpu, lock):
+    """Acquire a spinlock."""
+    spin_lock(cpu, lock, USER_SPIN, SPIN_SITE)
+
+
+@kernel
+def spin_release(cpu, lock):
+    """Release a spinlock."""
+    spin_unlock(cpu, lock, USER_SPIN)
+
+
+def declared_in(module: ModuleType) -> tuple[Any, list[Any], Any]:
+    """Return what a program's file declares: its shared class, its threads, what runs last (None: nothing)."""
+    classes = [value for value in vars(module).values() if isinstance(value, type) and hasattr(value, "begins")]
+    return (classes[0] if classes else None), THREADS.get(module.__name__, []), LAST.get(module.__name__)

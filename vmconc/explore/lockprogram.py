@@ -1,0 +1,62 @@
+"""A lock program's file as something to explore: its threads on CPUs that take turns, what runs last behind them."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from vmconc.explore.laboratory import Laboratory, engine_tables
+from vmconc.locks.classes import RWLOCK
+from vmconc.memory.build import Build
+from vmconc.memory.segment import Sizes, create
+from vmconc.memory.struct import STRUCTS, Embed
+from vmconc.program.errors import ProgramError
+
+QUEUES = 64
+
+
+def load_file(path: Path) -> ModuleType:
+    """Import a program's file.  Raises ProgramError with what went wrong there."""
+    name = f"vmconc_program_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ProgramError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ProgramError(f"{path}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def lock_laboratory(module: ModuleType, watched: int = 0) -> Laboratory:
+    """Return an engine for a lock program; `watched`: keep so many lock operations.  Raises ProgramError."""
+    from vmconc.concurrent import declared_in
+
+    declared, threads, last = declared_in(module)
+    if declared is None or not threads:
+        raise ProgramError(f"{module.__file__} has no @shared class or no @thread: see `vmconc.concurrent`")
+    cpus = len(threads) + (last is not None)
+    tables = {
+        "Cpu": cpus, "SleepQueue": QUEUES, "Violation": 4, "Step": watched, declared.struct: 1,
+        **engine_tables(cpus),
+    }  # fmt: skip
+    segment = create(Sizes(tables), Build("controlled"), cpus=cpus)
+    for index in range(cpus):
+        cpu: Any = segment.nth("Cpu", index)
+        cpu.index, cpu.lwp, cpu.op = index, -1, -1
+    root = segment.nth(declared.struct, 0)
+    begin_with(root, declared)
+    bodies = threads + ([last] if last is not None else [])
+    return Laboratory(segment, bodies, root, daemons=int(last is not None), finale=last is not None)
+
+
+def begin_with(root: Any, declared: Any) -> None:
+    """Give the shared words their first values, and each readers-writer lock its class."""
+    for name, value in declared.begins.items():
+        setattr(root, name, value)
+    for field in STRUCTS[declared.struct].fields.values():
+        if field.kind == Embed("Lockmgr"):
+            getattr(root, field.name).cls = RWLOCK
