@@ -171,6 +171,18 @@ def test_compiled_code_is_never_stale(tmp_path, size):
     assert run_copy(tmp_path, CALL).split() == ["10010", "1", first[2]]
 
 
+@pytest.mark.skipif(jit_off(), reason="needs the JIT")
+def test_who_copies_a_cached_kernel_is_restored_with_what_that_calls_by_symbol(tmp_path):
+    """Three processes: one compiles the middle kernel, one its caller, one restores the caller alone."""
+    copy_package(tmp_path, 40)
+    top = "from vmconc.memory.jit import kernel\nfrom vmconc.locks.above import caller\n\n"
+    (tmp_path / "vmconc" / "locks" / "top.py").write_text(f"{top}@kernel\ndef outer():\n    return caller() + 1\n")
+    assert run_copy(tmp_path, CALL).split()[0] == "10010"
+    for hits in (0, 1):
+        said = run_copy(tmp_path, CALL.replace("above", "top").replace("caller", "outer")).split()
+        assert said[:2] == ["10011", str(hits)]
+
+
 def test_digest_covers_every_kernel_file(monkeypatch, tmp_path):
     """Added, renamed, edited, moved between files: another digest each time; no change, the same."""
     monkeypatch.setattr(jit, "PACKAGE", tmp_path)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import llvmlite.binding as llvm
-from numba.core import dispatcher, types
+from numba.core import compiler, dispatcher, types
 from numba.core.bytecode import FunctionIdentity
 from numba.core.registry import cpu_target
 
@@ -92,9 +92,25 @@ def name_stably() -> None:
     FunctionIdentity.from_function = classmethod(from_function)
 
 
+def pass_restores_on() -> None:
+    """Have a kernel that comes from the disk cache tell who copies it what it calls by symbol, as a compiled one does.
+
+    Else its new caller works in this process, where all is there, and aborts the next one that restores it.
+    """
+    rebuild = compiler.CompileResult._rebuild.__func__
+
+    def rebuild_with_restores(cls, target, data, *rest):
+        result = rebuild(cls, target, data, *rest)
+        result.library._reload_init.update(result.reload_init or ())
+        return result
+
+    compiler.CompileResult._rebuild = classmethod(rebuild_with_restores)
+
+
 def install() -> None:
     """Have Numba link nothing of an outlined kernel into its callers."""
     name_stably()
+    pass_restores_on()
     context = cpu_target.target_context
     link = context.insert_user_function
 
