@@ -18,7 +18,7 @@ from vmconc.locks.classes import (
     VNODE,
 )
 from vmconc.locks.sites import SITES
-from vmconc.locks.steps import (
+from vmconc.schedule.steps import (
     STEP_ACQUIRE,
     STEP_DOWNGRADE,
     STEP_NAMES,

@@ -14,11 +14,20 @@ from vmconc.memory.struct import STRUCTS, Embed
 from vmconc.program.errors import ProgramError
 
 QUEUES = 64
+LOADED: dict[Path, ModuleType] = {}
 
 
 def load_file(path: Path) -> ModuleType:
-    """Import a program's file.  Raises ProgramError with what went wrong there."""
-    name = f"vmconc_program_{path.stem}"
+    """Import a program's file, once.  Raises ProgramError with what went wrong there."""
+    path = path.resolve()
+    if path not in LOADED:
+        LOADED[path] = import_file(path)
+    return LOADED[path]
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a program's file under a name of its own."""
+    name = f"vmconc_program_{len(LOADED)}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ProgramError(f"{path} is no Python file")

@@ -12,20 +12,19 @@ from vmconc.vm.boot import MachineOptions, boot, sizes_for
 SMALL = MachineOptions(
     frames=64, objects=32, entries=32, map_entries=16, spaces=8, backings=64, page_tables=48, radix_nodes=64, requests=8
 )
-STEPS = 1 << 14  # steps that are kept of an execution that is watched
 
 
 def plan_laboratory(
-    plan: Plan, protocol: str, cpus: int, bugs: tuple[str, ...] = (), watched: bool = False, frames: int = 0
+    plan: Plan, protocol: str, cpus: int, bugs: tuple[str, ...] = (), watched: int = 0, frames: int = 0
 ) -> Laboratory:
-    """Return an engine for a plan under a protocol; `watched`: its lock operations are logged in the Step table."""
+    """Return an engine for a plan under a protocol; `watched`: keep so many lock operations of an execution."""
     from vmconc.vm.disk import disk_serve
     from vmconc.vm.run import run_cpu
 
     load_protocol(protocol)
     options = replace(SMALL, frames=frames or SMALL.frames)
     sizes = sizes_for(plan, options, cpus)
-    tables = {**sizes.tables, "Step": STEPS if watched else 0, **engine_tables(cpus + 1)}
+    tables = {**sizes.tables, "Step": watched, **engine_tables(cpus + 1)}
     segment = create(Sizes(tables, sizes.frames), Build("controlled", protocol, bugs), cpus=cpus)
     boot(segment, plan, options, cpus)
     segment.machine.go = 1

@@ -16,7 +16,13 @@ from vmconc.locks.classes import (
 )
 from vmconc.locks.cpu import HELD_BEFORE_SHIFT, HELD_MAX, HELD_SITE_SHIFT, HELD_WHAT_MASK
 from vmconc.locks.rules import LOCK_ORDER, LOCK_RECURSION, NOT_HELD, TOO_MANY_HELD, broken
-from vmconc.locks.steps import (
+from vmconc.memory.jit import kernel
+from vmconc.memory.queries import controlled, tracked
+from vmconc.memory.refs import offset
+from vmconc.memory.system import nanoseconds
+from vmconc.schedule.engine import pass_point
+from vmconc.schedule.records import exploring
+from vmconc.schedule.steps import (
     STEP_ACQUIRE,
     STEP_DOWNGRADE,
     STEP_FAIL,
@@ -26,12 +32,6 @@ from vmconc.locks.steps import (
     STEP_UPGRADE,
     log_step,
 )
-from vmconc.memory.jit import kernel
-from vmconc.memory.queries import controlled, tracked
-from vmconc.memory.refs import offset
-from vmconc.memory.system import nanoseconds
-from vmconc.schedule.engine import pass_point
-from vmconc.schedule.records import exploring
 
 RANKED = (1 << UNORDERED) - 1
 

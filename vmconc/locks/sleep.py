@@ -6,7 +6,6 @@ Either the waiter sees the changed condition or the waker sees the waiter.
 """
 
 from vmconc.locks.cpu import STATE_BLOCKED, STATE_RUNNING, STATE_STOPPED
-from vmconc.locks.steps import STEP_SLEEP, STEP_WAKE, log_step
 from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store, atomic_swap, fence
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import controlled
@@ -17,6 +16,7 @@ from vmconc.memory.system import cpu_pause, futex_wait, futex_wake, leave_proces
 from vmconc.memory.table import table
 from vmconc.schedule.engine import finish, pass_point, sleep_turn, wake_turn, yield_turn
 from vmconc.schedule.records import VIOLATED, exploring
+from vmconc.schedule.steps import STEP_SLEEP, STEP_WAKE, log_step
 
 QUEUES = 64
 SPINS = 100  # looks at the wake word before the futex; about two microseconds

@@ -2,6 +2,7 @@
 
 import platform
 import time
+from collections.abc import Callable
 
 from llvmlite import ir
 from numba import types
@@ -17,6 +18,7 @@ FUTEX_WAIT, FUTEX_WAKE = 0, 1
 CLOCK_MONOTONIC = 1
 EVERYBODY = 1 << 30
 SECOND = 1_000_000_000
+STOPS: list[Callable[[int], None]] = []  # who is told of each step, with the JIT off
 
 
 def nanoseconds() -> int:
@@ -36,6 +38,12 @@ def processor_yield() -> None:
 def schedule_point(cpu) -> None:
     """Let the controlled engine choose which CPU goes on."""
     fibers.switch()
+
+
+def debugger_point(step) -> None:
+    """Let a debugger stop at this step of an execution, if one is told to (with the JIT off)."""
+    if STOPS:
+        STOPS[-1](step)
 
 
 def futex_wait(words, expected: int, timeout: int) -> None:
@@ -125,6 +133,12 @@ def lower_leave(context, builder, sig, args):
 def lower_yield(context, builder, sig, args):
     """Call sched_yield."""
     builder.call(external(builder, "sched_yield", ir.IntType(32), []), [])
+    return context.get_dummy_value()
+
+
+@lowers(debugger_point, lambda step: types.none)
+def lower_debugger_point(context, builder, sig, args):
+    """Nothing: there is no debugger of compiled code."""
     return context.get_dummy_value()
 
 

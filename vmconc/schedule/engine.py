@@ -7,10 +7,10 @@ point, so that each decision knows what every CPU is about to do.
 
 from vmconc.memory.gated import controlled_only
 from vmconc.memory.jit import jit_off, kernel
-from vmconc.memory.refs import ACCESS, at
+from vmconc.memory.refs import ACCESS, at, words_at
 from vmconc.memory.segment import HEADER
 from vmconc.memory.stacks import stack_fresh, stack_switch
-from vmconc.memory.system import schedule_point
+from vmconc.memory.system import debugger_point, schedule_point
 from vmconc.memory.table import table
 from vmconc.memory.written import bring_back
 from vmconc.schedule.chance import draw
@@ -32,6 +32,7 @@ from vmconc.schedule.records import (
     make_ready,
     unready,
 )
+from vmconc.schedule.steps import STEP_LOAD, STEP_STORE, log_step
 from vmconc.schedule.strategies import begin_strategy, choose
 
 
@@ -133,6 +134,7 @@ def pass_point(cpu, what):
             engine.preemptions += 1
             go_on(cpu, engine, chosen)
     engine.steps += 1
+    debugger_point(engine.steps)
     if engine.steps > engine.limit:
         finish(cpu, TOO_LONG)
 
@@ -144,7 +146,18 @@ def access_point(near, what):
         engine = engine_of(near)
         cpus = table(near, "Cpu")
         if engine.ended == GOING and engine.fibers != 0:
-            pass_point(at(near, "Cpu", cpus.first + engine.current * cpus.stride), what)
+            cpu = at(near, "Cpu", cpus.first + engine.current * cpus.stride)
+            pass_point(cpu, what)
+            log_access(cpu, what)
+
+
+@kernel
+def log_access(cpu, what):
+    """Log an access that is about to happen; of a read what it will find."""
+    if what & 1 != 0:
+        log_step(cpu, STEP_STORE, what & ~1, 0, 0, 0)
+    else:
+        log_step(cpu, STEP_LOAD, what, 0, 0, words_at(cpu, what)[0])
 
 
 def access_by_python(memory, what):

@@ -1,4 +1,4 @@
-"""The step log: every lock operation, sleep and page-in of a machine in order, for those who look at one fault.
+"""The step log: every lock operation, sleep and page-in of a machine in order, for those who look at one execution.
 
 Only mode `controlled` writes it, and only if the segment has a table of steps; the other modes compile to nothing.
 """
@@ -11,13 +11,13 @@ from vmconc.memory.table import table
 
 (
     STEP_ACQUIRE, STEP_RELEASE, STEP_FAIL, STEP_RECURSE, STEP_UPGRADE, STEP_DOWNGRADE, STEP_REOWN, STEP_SLEEP,
-    STEP_WAKE, STEP_READ, STEP_READ_DONE,
-) = range(1, 12)  # fmt: skip
+    STEP_WAKE, STEP_READ, STEP_READ_DONE, STEP_LOAD, STEP_STORE,
+) = range(1, 14)  # fmt: skip
 
 STEP_NAMES = {
     STEP_ACQUIRE: "acquire", STEP_RELEASE: "release", STEP_FAIL: "try failed", STEP_RECURSE: "acquire again",
     STEP_UPGRADE: "upgrade", STEP_DOWNGRADE: "downgrade", STEP_REOWN: "re-own", STEP_SLEEP: "sleep", STEP_WAKE: "wake",
-    STEP_READ: "page-in begins", STEP_READ_DONE: "page-in ends",
+    STEP_READ: "page-in begins", STEP_READ_DONE: "page-in ends", STEP_LOAD: "read", STEP_STORE: "write",
 }  # fmt: skip
 
 
@@ -30,7 +30,7 @@ class Step:
     lock: int = guard("cpu")  # byte offset of the lock, page or channel; 0: not known
     cls: int = guard("cpu")  # class of the lock, 0: none
     mode: int = guard("cpu")  # not of a release
-    site: int = guard("cpu")  # 0: not known
+    site: int = guard("cpu")  # 0: not known; of a read: what is there
 
 
 @kernel

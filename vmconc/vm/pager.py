@@ -5,10 +5,10 @@
 
 from vmconc.locks.classes import EXCLUSIVE, VM_MAP, VM_PAGE
 from vmconc.locks.sites import site
-from vmconc.locks.steps import STEP_READ, STEP_READ_DONE, log_step
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import controlled, tracked
 from vmconc.memory.refs import offset
+from vmconc.schedule.steps import STEP_READ, STEP_READ_DONE, log_step
 from vmconc.vm.disk import READ, WRITE, disk_transfer
 from vmconc.vm.events import (
     GETPAGE,

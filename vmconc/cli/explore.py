@@ -1,0 +1,110 @@
+"""`vmconc explore`: look for an order of steps in which a program fails."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vmconc.cli import options as o
+from vmconc.coordinator.errors import UsageError
+
+if TYPE_CHECKING:
+    from vmconc.explore.target import Target
+
+STRATEGIES = ("portfolio", "uniform", "pct", "pos", "round-robin", "stay")
+SECONDS_DEFAULT = 10.0
+DEPTH_MAX = 16
+
+
+def explore(
+    what: Annotated[
+        str, typer.Argument(metavar="PROGRAM", help="A built-in program, or the file of a program or lock program.")
+    ],
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="chained, backing or both; not for lock programs.")
+    ] = "both",
+    cpus: Annotated[int, typer.Option("--cpus", help="Emulated CPUs; a lock program has one for each thread.")] = 2,
+    executions: Annotated[
+        int, typer.Option("--executions", help="Stop after this many executions; 0: no limit but --for.")
+    ] = 0,
+    seconds: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="Stop after this time, as 30s or 10m; default 10s.")
+    ] = "",
+    strategy: Annotated[str, typer.Option("--strategy", help=f"One of {', '.join(STRATEGIES)}.")] = "portfolio",
+    depth: Annotated[int, typer.Option("--depth", help="pct: depth of the bugs looked for.")] = 2,
+    seed: o.Seed = 0,
+    given: o.Set = [],  # noqa: B006 (typer copies it)
+    io_error_rate: o.ErrorRate = 0.0,
+    steps: Annotated[int, typer.Option("--steps", help="Steps after which an execution is given up.")] = 100_000,
+    minimise: Annotated[
+        str, typer.Option("--minimise", metavar="TIME", help="Time to make a failure simpler; 0: leave it.")
+    ] = "5s",
+    keep: Annotated[Path, typer.Option("--keep", help="Where failures are kept.")] = Path("failures"),
+    json: o.Json = False,
+) -> int:
+    """Run a program's threads in many orders until one fails, make the failure simple, and show it step by step.
+
+    Example: vmconc explore fork_chain --set generations=3 --set pages=2 --set writes=1 --set chains=1 --for 20s
+    """
+    check(strategy, depth, cpus, executions, steps)
+    from vmconc.cli.show import print_json
+    from vmconc.cli.show_explore import Progress, show_explored
+    from vmconc.coordinator.resolve import settings
+    from vmconc.coordinator.units import duration, probability
+    from vmconc.explore.search import Budget, choices_of
+    from vmconc.explore.session import Watcher
+    from vmconc.explore.session import explore as explore_one
+    from vmconc.program.errors import ProgramError
+
+    limit = duration("--for", seconds) / 1e9 if seconds else (0.0 if executions else SECONDS_DEFAULT)
+    simplify = duration("--minimise", minimise) / 1e9
+    errors = round(probability("--io-error-rate", io_error_rate) * 1000)
+    targets = targets_of(what, protocol, cpus, seed, settings(given), errors, steps)
+    results = []
+    for target in targets:
+        with Progress(not json) as progress:
+            watcher: Watcher = progress
+            try:
+                result = explore_one(
+                    target, choices_of(strategy, depth), Budget(executions, limit), seed, simplify, keep, watcher
+                )
+            except ProgramError as error:
+                raise UsageError(str(error)) from error
+        results.append(result)
+        if not json:
+            show_explored(result)
+    if json:
+        print_json({"explored": results})
+    return int(any(result.failure for result in results))
+
+
+def check(strategy: str, depth: int, cpus: int, executions: int, steps: int) -> None:
+    """Raise UsageError naming option, value and fix."""
+    if strategy not in STRATEGIES:
+        raise UsageError(f"--strategy {strategy!r} is unknown; choose one of {', '.join(STRATEGIES)}")
+    if not 1 <= depth <= DEPTH_MAX:
+        raise UsageError(f"--depth {depth} is out of range; choose 1 to {DEPTH_MAX}")
+    if not 1 <= cpus <= 64:
+        raise UsageError(f"--cpus {cpus} is out of range; choose 1 to 64")
+    if executions < 0:
+        raise UsageError(f"--executions {executions} is negative; choose 1 or more, or 0 for no limit")
+    if steps < 1:
+        raise UsageError(f"--steps {steps} is too few; choose 1 or more")
+
+
+def targets_of(
+    what: str, protocol: str, cpus: int, seed: int, options: dict[str, str], io_errors: int, steps: int
+) -> list["Target"]:
+    """Return what is explored: a lock program once, another program under each protocol asked for."""
+    from vmconc.coordinator.resolve import check_protocol, is_trace
+    from vmconc.explore.target import Target, is_lock_program
+    from vmconc.protocols import protocol_names
+
+    if is_lock_program(what):
+        return [Target(what, options=options, limit=steps)]
+    if protocol != "both":
+        check_protocol(protocol)
+    if is_trace(what):
+        raise UsageError(f"{what} is a trace: too long to be explored; name a program (vmconc list programs)")
+    names = list(protocol_names()) if protocol == "both" else [protocol]
+    return [Target(what, name, cpus, seed, options, io_errors=io_errors, limit=steps) for name in names]

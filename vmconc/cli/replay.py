@@ -1,0 +1,43 @@
+"""`vmconc replay`: run a failure that was found again, step by step, if wanted in the debugger."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vmconc.cli import options as o
+
+
+def replay(
+    artifact: Annotated[Path, typer.Argument(metavar="FAILURE", help="A file that vmconc explore has kept.")],
+    everything: Annotated[bool, typer.Option("--all", help="Show the spinlocks of pages and queues too.")] = False,
+    pdb: Annotated[
+        bool, typer.Option("--pdb", help="Uncompiled; stop in the Python debugger just before the last step.")
+    ] = False,
+    json: o.Json = False,
+) -> int:
+    """Make the recorded decisions again and show what every CPU did.  Exit code 1 if it fails again, 0 if not.
+
+    Example: vmconc replay failures/20261123-120000-account.failure.json
+    """
+    from bdb import BdbQuit
+
+    from vmconc.cli.show import print_json
+    from vmconc.cli.show_explore import show_replayed
+    from vmconc.coordinator.errors import UsageError
+    from vmconc.explore.failure import read
+    from vmconc.explore.session import replay as replay_one
+    from vmconc.program.errors import ProgramError
+
+    if pdb:
+        from vmconc.explore.debug import uncompiled
+
+        uncompiled()
+    try:
+        result = replay_one(read(artifact), everything, pdb)
+    except ProgramError as error:
+        raise UsageError(str(error)) from error
+    except BdbQuit:
+        return 1
+    print_json(result) if json else show_replayed(result)
+    return int(result.reproduced)

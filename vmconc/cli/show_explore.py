@@ -1,0 +1,113 @@
+"""Writes what an exploration found: what was done, what is wrong, and each step in the column of its CPU."""
+
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.table import Table
+
+from vmconc.cli.show import console
+from vmconc.explore.failure import Failure, read
+from vmconc.explore.search import Tally
+from vmconc.explore.session import Explored, Replayed, Watcher, replay
+from vmconc.explore.story import Row
+from vmconc.explore.target import Target
+
+ROWS_SHOWN = 60
+
+
+class Progress(Watcher):
+    """Shows on standard error how far it is, if that is a terminal."""
+
+    def __init__(self, wanted: bool):
+        self.wanted = wanted and sys.stderr.isatty()
+        self.status: Any = None
+
+    def __enter__(self) -> "Progress":
+        from rich.console import Console
+
+        self.status = Console(stderr=True).status("") if self.wanted else None
+        if self.status:
+            self.status.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.status:
+            self.status.stop()
+
+    def say(self, text: str) -> None:
+        """Replace the line."""
+        if self.status:
+            self.status.update(text)
+
+    def compiling(self, target: Target) -> None:
+        """Say what is being made."""
+        self.say(f"{target.name}: compiling, if this is the first time")
+
+    def searched(self, tally: Tally) -> None:
+        """Say how fast it goes."""
+        rate = tally.executions / tally.seconds if tally.seconds else 0
+        self.say(f"{tally.executions:,} executions, {rate:,.0f} a second, nothing found")
+
+    def simplified(self, best: Failure) -> None:
+        """Say how simple it is."""
+        self.say(f"making it simpler: {best.preemptions} preemptions, {best.steps} steps")
+
+
+def show_explored(explored: Explored) -> None:
+    """Print what came of one target."""
+    out = console()
+    out.print(headline(explored), markup=False)
+    if explored.failure is None:
+        return
+    for line in explored.failure.lines:
+        out.print(f"  {line}", markup=False)
+    found, failure = explored.found, explored.failure
+    if found:
+        out.print(
+            f"execution {failure.execution:,}, found by {failure.strategy}: {found.preemptions} preemptions and "
+            f"{found.steps} steps, made simpler to {failure.preemptions} and {failure.steps}"
+        )
+    show_rows(replay(read(Path(explored.artifact))).rows)
+    out.print(f"replay it: vmconc replay {explored.artifact}", markup=False)
+
+
+def headline(explored: Explored) -> str:
+    """Say what was done and whether it failed."""
+    tally = explored.tally
+    rate = tally.executions / tally.seconds if tally.seconds else 0
+    points = tally.points / tally.seconds if tally.seconds else 0
+    by = ", ".join(f"{name} {count:,}" for name, count in tally.by_strategy.items())
+    rest = f"; state at rest checked {tally.at_rest:,} times" if tally.at_rest else ""
+    result = explored.failure.rule if explored.failure else "nothing found"
+    return (
+        f"{explored.target.name}: {result} in {tally.executions:,} executions ({by}), {tally.seconds:.1f} s, "
+        f"{rate:,.0f} executions and {points:,.0f} steps a second, longest {tally.longest:,} steps{rest}"
+    )
+
+
+def show_replayed(replayed: Replayed) -> None:
+    """Print what came of a replay."""
+    out = console()
+    show_rows(replayed.rows, limit=0)
+    if replayed.failure:
+        for line in replayed.failure.lines:
+            out.print(line, markup=False)
+    if replayed.diverged:
+        code = "the code is the same: the program is not" if replayed.same_code else "the code has changed"
+        out.print(f"decision {replayed.diverged} could not be made as recorded ({code})")
+    out.print("it fails again" if replayed.reproduced else "it does not fail again")
+
+
+def show_rows(rows: list[Row], limit: int = ROWS_SHOWN) -> None:
+    """Print steps, one column a CPU; with a limit only the last ones."""
+    out = console()
+    shown = rows[-limit:] if limit else rows
+    if len(shown) < len(rows):
+        out.print(f"... {len(rows) - len(shown)} steps before (vmconc replay shows all)")
+    cpus = sorted({row.cpu for row in shown})
+    table = Table("step", *(f"cpu {cpu}" for cpu in cpus), box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for row in shown:
+        table.add_row(str(row.number), *(row.text if row.cpu == cpu else "" for cpu in cpus))
+    out.print(table)

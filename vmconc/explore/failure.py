@@ -1,0 +1,102 @@
+"""What is wrong at the end of an execution, in words, and the file that a failure is kept in."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vmconc.checks.held import cpu_state, say_held
+from vmconc.checks.violations import inline_violations
+from vmconc.explore.laboratory import Laboratory
+from vmconc.explore.target import Target
+from vmconc.program.errors import ProgramError
+from vmconc.schedule.records import DEADLOCK, ENDINGS, FINISHED, LIVELOCK, TOO_LONG
+
+FORMAT = 1
+
+
+class Failure(msgspec.Struct):
+    """One failing execution: the decisions that lead to it, and what it came to."""
+
+    rule: str  # the rule that is broken, or "deadlock", "livelock", "step limit"
+    lines: list[str]  # what is wrong
+    turns: list[int]  # the decisions: which CPU went on, or what came of chance
+    steps: int  # schedule points passed
+    preemptions: int  # decisions against a CPU that could have gone on
+    strategy: str = ""
+    execution: int = 0  # number of the execution that failed, from 1
+
+
+class Artifact(msgspec.Struct):
+    """A failure that can be replayed."""
+
+    target: Target
+    failure: Failure
+    digest: str  # of the code it was found with
+    format: int = FORMAT
+
+
+def failure_of(lab: Laboratory, at_rest: list[dict[str, Any]] | None = None) -> Failure | None:
+    """Return what is wrong with the last execution, None if nothing is."""
+    engine: Any = lab.engine
+    found = inline_violations(lab.segment) + (at_rest or [])
+    if found:
+        return failure(lab, found[0]["rule"], [text(violation) for violation in found])
+    if engine.ended == FINISHED:
+        return None
+    return failure(lab, ENDINGS[engine.ended], explain(lab))
+
+
+def failure(lab: Laboratory, rule: str, lines: list[str]) -> Failure:
+    """Describe the last execution as a failure."""
+    engine: Any = lab.engine
+    return Failure(rule, lines, lab.turns(), engine.steps, engine.preemptions)
+
+
+def text(violation: dict[str, Any]) -> str:
+    """Write a violation in one line; a lock program has no operations to name."""
+    if violation.get("operation", {}).get("index", 0) >= 0:
+        return str(violation["text"])
+    held = say_held(violation["held"])
+    return f"{violation['rule']}: {violation['invariant']}; cpu {violation['cpu']} found it broken, holding {held}"
+
+
+def explain(lab: Laboratory) -> list[str]:
+    """Say of every CPU where it is: for an execution that did not come to its end."""
+    engine: Any = lab.engine
+    why = {
+        DEADLOCK: "deadlock: no CPU can go on",
+        LIVELOCK: "livelock: the only CPU that can go on waits for another to change something",
+        TOO_LONG: f"step limit: not finished after {engine.limit:,} steps",
+    }
+    cpus = [line for i in range(engine.fibers) if (line := say(lab, i))]
+    return [why.get(engine.ended, ENDINGS[engine.ended]), *cpus]
+
+
+def say(lab: Laboratory, index: int) -> str:
+    """Say what a CPU waits for and holds; empty if it has finished."""
+    state = cpu_state(lab.segment, index)
+    waits = state["waits_for"]
+    held = say_held(state["held"])
+    if waits is None:
+        return f"cpu {index} is {state['state']}, holds {held}" if state["held"] else ""
+    return f"cpu {index} waits for {waits['instance']} ({waits['site']}), holds {held}"
+
+
+def write(path: Path, artifact: Artifact) -> None:
+    """Keep a failure."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(artifact), indent=1))
+
+
+def read(path: Path) -> Artifact:
+    """Read a failure back.  Raises ProgramError with one line."""
+    try:
+        artifact = msgspec.json.decode(path.read_bytes(), type=Artifact)
+    except OSError as error:
+        raise ProgramError(f"{path}: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise ProgramError(f"{path} is no failure that vmconc explore has kept: {error}") from error
+    if artifact.format != FORMAT:
+        raise ProgramError(f"{path} has format {artifact.format}, this version of vmconc reads format {FORMAT}")
+    return artifact

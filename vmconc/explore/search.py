@@ -1,0 +1,114 @@
+"""Looks for a failing execution: slices of executions, each by one strategy, until time or number is up."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgspec
+
+from vmconc.explore.failure import Failure, failure_of
+from vmconc.explore.laboratory import Laboratory
+from vmconc.schedule.records import FINISHED
+from vmconc.schedule.strategies import NAMES, PCT, POS, UNIFORM
+
+SLICE = 256  # executions of one strategy before the next has its turn
+SEED_STEP = 0x9E3779B97F4A7C15
+SEED_BITS = (1 << 48) - 1
+
+
+class Choice(NamedTuple):
+    """A strategy, and for PCT the depth of the bugs it looks for."""
+
+    strategy: int
+    depth: int = 2
+
+
+PORTFOLIO = (Choice(UNIFORM), Choice(PCT, 2), Choice(POS), Choice(PCT, 3))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to stop looking."""
+
+    executions: int = 0  # 0: no limit
+    seconds: float = 0.0  # 0: no limit
+
+
+class Tally(msgspec.Struct):
+    """What was done."""
+
+    executions: int = 0
+    points: int = 0
+    seconds: float = 0.0
+    at_rest: int = 0  # executions after which the whole state was checked
+    longest: int = 0  # steps
+    by_strategy: dict[str, int] = {}
+
+
+def choices_of(strategy: str, depth: int) -> tuple[Choice, ...]:
+    """Return what a strategy's name stands for: `portfolio` is several in turn."""
+    if strategy == "portfolio":
+        return PORTFOLIO
+    number = next(number for number, name in NAMES.items() if name == strategy)
+    return (Choice(number, depth),)
+
+
+def search(
+    lab: Laboratory,
+    choices: tuple[Choice, ...],
+    budget: Budget,
+    seed: int = 0,
+    check: Callable[[], list[dict[str, Any]]] | None = None,
+    note: Callable[[Tally], None] = lambda tally: None,
+) -> tuple[Tally, Failure | None]:
+    """Run executions until one fails or the budget is spent.
+
+    `check` finds what is wrong with the state at rest; it is asked after the last execution of each slice.
+    """
+    engine: Any = lab.engine
+    engine.random = (seed + 1) * SEED_STEP & SEED_BITS
+    lab.prescribe([])
+    tally, begun = Tally(), time.monotonic()
+    while not spent(tally, budget, begun):
+        choice = choices[tally.executions // SLICE % len(choices)]
+        failure = run_slice(lab, choice, tally, budget, check)
+        tally.seconds = time.monotonic() - begun
+        note(tally)
+        if failure:
+            return tally, failure
+    return tally, None
+
+
+def spent(tally: Tally, budget: Budget, begun: float) -> bool:
+    """Tell whether the budget is spent."""
+    if budget.executions and tally.executions >= budget.executions:
+        return True
+    return bool(budget.seconds) and time.monotonic() - begun >= budget.seconds
+
+
+def run_slice(
+    lab: Laboratory,
+    choice: Choice,
+    tally: Tally,
+    budget: Budget,
+    check: Callable[[], list[dict[str, Any]]] | None,
+) -> Failure | None:
+    """Run one slice of executions; return the failure it ended with, if any."""
+    engine: Any = lab.engine
+    engine.strategy, engine.depth, engine.points = choice.strategy, choice.depth, 0
+    left = budget.executions - tally.executions if budget.executions else SLICE
+    done = lab.run(min(SLICE, left))
+    name = NAMES[choice.strategy] + (f" {choice.depth}" if choice.strategy == PCT else "")
+    tally.executions += done
+    tally.points += engine.points
+    tally.longest = max(tally.longest, engine.longest)
+    tally.by_strategy[name] = tally.by_strategy.get(name, 0) + done
+    at_rest = []
+    if check is not None and engine.ended == FINISHED:
+        tally.at_rest += 1
+        at_rest = check()
+    failure = failure_of(lab, at_rest)
+    if failure:
+        failure.strategy, failure.execution = name, tally.executions
+    return failure

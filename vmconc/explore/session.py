@@ -1,0 +1,102 @@
+"""What `vmconc explore` and `vmconc replay` do, one target at a time."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vmconc.explore import failure as failures
+from vmconc.explore.debug import stop_at
+from vmconc.explore.failure import Artifact, Failure
+from vmconc.explore.laboratory import Laboratory
+from vmconc.explore.minimise import minimise, run_turns
+from vmconc.explore.search import Budget, Choice, Tally, search
+from vmconc.explore.story import Row, story
+from vmconc.explore.target import Target, make
+from vmconc.memory.jit import source_digest
+
+Check = Callable[[], list[dict[str, Any]]] | None
+
+
+class Explored(msgspec.Struct):
+    """What came of exploring one target."""
+
+    target: Target
+    tally: Tally
+    failure: Failure | None = None
+    found: Failure | None = None  # as it was before it was made simpler
+    artifact: str = ""
+
+
+class Replayed(msgspec.Struct):
+    """What came of replaying a failure."""
+
+    target: Target
+    reproduced: bool
+    failure: Failure | None
+    diverged: int  # decision, from 1, that could not be made as recorded; 0: none
+    same_code: bool
+    rows: list[Row]
+
+
+class Watcher:
+    """Told how far it is; does nothing."""
+
+    def compiling(self, target: Target) -> None:
+        """The machine is being made and its code compiled."""
+
+    def searched(self, tally: Tally) -> None:
+        """Some more executions are done."""
+
+    def simplified(self, best: Failure) -> None:
+        """A simpler failure is found."""
+
+
+def at_rest(lab: Laboratory, target: Target) -> Check:
+    """Return the check of the state at rest; a lock program has none."""
+    if not target.protocol:
+        return None
+    from vmconc.checks.quiescent import check_quiescent
+
+    return lambda: check_quiescent(lab.segment, target.protocol)
+
+
+def explore(
+    target: Target,
+    choices: tuple[Choice, ...],
+    budget: Budget,
+    seed: int,
+    simplify: float,
+    keep: Path,
+    watcher: Watcher,
+) -> Explored:
+    """Explore one target; a failure is made simpler for `simplify` seconds and kept below `keep`."""
+    watcher.compiling(target)
+    lab = make(target)
+    lab.run(1)  # compiled before the clock starts
+    check = at_rest(lab, target)
+    tally, found = search(lab, choices, budget, seed, check, watcher.searched)
+    explored = Explored(target, tally, found, found)
+    if found:
+        if simplify:
+            explored.failure = minimise(lab, found, simplify, check, watcher.simplified)
+        path = keep / f"{time.strftime('%Y%m%d-%H%M%S')}-{target.name}.failure.json"
+        failures.write(path, Artifact(target, explored.failure or found, source_digest()))
+        explored.artifact = str(path)
+    return explored
+
+
+def replay(artifact: Artifact, everything: bool = False, debug: bool = False) -> Replayed:
+    """Replay a failure on a machine that is watched; with `debug` once more, in the debugger before its last step."""
+    lab = make(artifact.target, watched=True)
+    check = at_rest(lab, artifact.target)
+    failure = run_turns(lab, artifact.failure.turns, check)
+    if debug:
+        with stop_at(lab.engine.steps):
+            failure = run_turns(lab, artifact.failure.turns, check)
+    engine: Any = lab.engine
+    same = failure is not None and failure.rule == artifact.failure.rule
+    rows = story(lab, everything)
+    return Replayed(artifact.target, same, failure, engine.diverged, source_digest() == artifact.digest, rows)

@@ -1,0 +1,62 @@
+"""What is explored: a lock program, or a program of the machine under a protocol; written down, and made again."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vmconc.explore.laboratory import Laboratory
+from vmconc.program.errors import ProgramError
+
+STEPS = 1 << 14  # operations that are kept of an execution that is watched
+LOCK_MODULE = "vmconc.concurrent"
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A program with all that its executions depend on, but for the decisions."""
+
+    program: str
+    protocol: str = ""  # empty: a lock program
+    cpus: int = 0  # of a lock program: as many as it has threads
+    seed: int = 0
+    options: dict[str, str] = {}
+    bugs: list[str] = []
+    io_errors: int = 0  # of 1,000 disk requests fail
+    limit: int = 100_000  # steps of an execution
+
+    @property
+    def name(self) -> str:
+        """Return the program's name and what it runs under."""
+        return f"{Path(self.program).stem}-{self.protocol}" if self.protocol else Path(self.program).stem
+
+
+def is_lock_program(program: str) -> bool:
+    """Tell whether a file is a program about locks."""
+    path = Path(program)
+    return path.suffix == ".py" and path.is_file() and LOCK_MODULE in path.read_text(errors="replace")
+
+
+def make(target: Target, watched: bool = False) -> Laboratory:
+    """Return the target's machine, ready to be explored.  Raises ProgramError."""
+    lab = make_locks(target, watched) if not target.protocol else make_machine(target, watched)
+    engine: Any = lab.engine
+    engine.limit, engine.io_errors = target.limit, target.io_errors
+    return lab
+
+
+def make_locks(target: Target, watched: bool) -> Laboratory:
+    """Return the machine of a lock program."""
+    from vmconc.explore.lockprogram import load_file, lock_laboratory
+
+    if target.options:
+        raise ProgramError(f"{target.program} is a lock program and has no options")
+    return lock_laboratory(load_file(Path(target.program)), STEPS if watched else 0)
+
+
+def make_machine(target: Target, watched: bool) -> Laboratory:
+    """Return the machine of a plan under a protocol."""
+    from vmconc.explore.machine import plan_laboratory
+    from vmconc.program.programs import load_program
+
+    plan = load_program(target.program, target.cpus, target.options, target.seed)
+    return plan_laboratory(plan, target.protocol, target.cpus, tuple(target.bugs), STEPS if watched else 0)
