@@ -1,5 +1,7 @@
 """Lock programs: a file with shared words, threads and a check is explored."""
 
+from pathlib import Path
+
 import pytest
 
 from vmconc.checks.violations import inline_violations
@@ -56,6 +58,13 @@ def test_a_program_fails_if_and_only_if_it_is_wrong(tmp_path, body, strategy):
     assert lab.engine.ended == VIOLATED
     assert [found["rule"] for found in inline_violations(lab.segment)] == ["check"]
     assert lab.argument.balance == 110
+
+
+def test_the_example_of_the_documentation_fails_as_it_says(tmp_path):
+    page = (Path(__file__).parent.parent / "docs" / "howto" / "explore.md").read_text()
+    lab = program(tmp_path, "documented", page.split("```python\n")[1].split("```")[0])
+    lab.run(MANY)
+    assert lab.engine.ended == VIOLATED and lab.argument.balance == 110
 
 
 @pytest.mark.parametrize("text", ["x = 1\n", "1 / 0\n", "@shared\nclass Lonely:\n    x: int\n"])

@@ -7,9 +7,9 @@ from numba.extending import overload
 from vmconc.memory.jit import jit_off, kernel
 
 
-def controlled_only(function):
-    """Make a kernel of `function`, whose first argument is a reference: its build decides."""
-    compiled = kernel(function)
+def controlled_only(function, apart=True):
+    """Make a kernel of `function`, whose first argument is a reference: its build decides.  `apart`: see `kernel`."""
+    compiled = kernel(function, apart)
     if jit_off():
         return compiled
     names = ", ".join(inspect.signature(function).parameters)

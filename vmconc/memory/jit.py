@@ -76,8 +76,11 @@ def open_cache() -> Path:
 CACHE = None if jit_off() else open_cache()
 
 
-def kernel(function):
-    """Compile `function` for shared memory: cached on disk, GIL released, C division, no options to choose."""
-    outline(function)
+def kernel(function, apart=False):
+    """Compile `function` for shared memory: cached on disk, GIL released, C division.
+
+    `apart`: it is called by symbol however short it is: what it calls in turn would bloat its many callers.
+    """
+    outline(function, apart)
     compiled = numba.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
     return compiled if jit_off() else without_literals(compiled)

@@ -49,11 +49,11 @@ class Outside:
         return Outside.empty
 
 
-def outline(function) -> None:
-    """Remember that a module-level function of more than a few instructions shall not be copied into its callers."""
+def outline(function, apart: bool) -> None:
+    """Remember that a module-level function of many instructions, or `apart`, shall not be copied into its callers."""
     if "<locals>" in function.__qualname__:
         return
-    if sum(1 for _ in dis.get_instructions(function)) > INLINE_INSTRUCTIONS:
+    if apart or sum(1 for _ in dis.get_instructions(function)) > INLINE_INSTRUCTIONS:
         OUTLINED.add((function.__module__, function.__qualname__))
 
 

@@ -1,5 +1,7 @@
 """The records of the controlled engine.  They are kept when a machine is brought back to its beginning."""
 
+from functools import partial
+
 from vmconc.memory.gated import controlled_only
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at, struct
@@ -90,7 +92,7 @@ def fiber_of(near, index):
     return at(near, "Fiber", fibers.first + index * fibers.stride)
 
 
-@controlled_only
+@partial(controlled_only, apart=False)
 def exploring(near):
     """Tell whether an engine decides whose turn it is."""
     return table(near, "Scheduler").capacity != 0

@@ -3,6 +3,8 @@
 Only mode `controlled` writes it, and only if the segment has a table of steps; the other modes compile to nothing.
 """
 
+from functools import partial
+
 from vmconc.memory.atomics import atomic_add
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at, struct
@@ -35,10 +37,15 @@ class Step:
 
 @kernel
 def log_step(cpu, action, lock, cls, mode, site):
+    """Append a step, if there is a table of them."""
+    if table(cpu, "Step").capacity != 0:
+        append_step(cpu, action, lock, cls, mode, site)
+
+
+@partial(kernel, apart=True)
+def append_step(cpu, action, lock, cls, mode, site):
     """Append a step; a full table drops it, and its `fresh` says how many there would have been."""
     steps = table(cpu, "Step")
-    if steps.capacity == 0:
-        return
     number = atomic_add(steps, "fresh", 1)
     if number < steps.capacity:
         step = at(cpu, "Step", steps.first + number * steps.stride)
