@@ -8,8 +8,9 @@ from vmconc.locks.classes import EXCLUSIVE, SHARED, VM_PAGE
 from vmconc.locks.hook import acquired, failed, point, released, requested, wait_begins, wait_ends
 from vmconc.locks.rules import NOT_HELD, broken
 from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
-from vmconc.memory.atomics import atomic_cas
+from vmconc.memory.atomics import atomic_cas, atomic_or
 from vmconc.memory.jit import kernel
+from vmconc.memory.queries import bug
 from vmconc.memory.refs import offset, struct
 from vmconc.memory.struct import guard
 
@@ -61,12 +62,27 @@ def is_busy(busy, also_soft):
 
 
 @kernel
+def sleep_anyway(cpu, busy, site):
+    """Sleep once on a page that was busy before this CPU was on the queue (B32: nobody may be left to wake it).
+
+    Locks: entry  as `busy_sleep`
+           exit   same
+    """
+    prepare(cpu, offset(busy), site)
+    atomic_or(busy, "word", PBUSY_WANTED)
+    block(cpu, FOREVER)
+
+
+@kernel
 def sleep_if_busy(cpu, busy, also_soft, site):
     """Sleep once if the page is busy, without a word in the statistics.
 
     Locks: entry  as `busy_sleep`
            exit   same
     """
+    if bug(cpu, "B32"):
+        sleep_anyway(cpu, busy, site)
+        return
     prepare(cpu, offset(busy), site)
     word = busy.word
     mask = PBUSY_LOCKED | PBUSY_MASK if also_soft else PBUSY_LOCKED

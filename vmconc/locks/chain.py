@@ -13,6 +13,7 @@ from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas
 from vmconc.memory.jit import kernel
+from vmconc.memory.queries import bug
 from vmconc.memory.refs import offset, struct
 from vmconc.memory.struct import guard
 
@@ -67,7 +68,7 @@ def chain_exclusive(cpu, chain):
         word = chain.word
         if word & (CHAINLK_MASK | CHAINLK_EXCL) != 0:
             chain_sleep(cpu, chain, word, CHAINLK_WAIT | CHAINLK_EXCLREQ, OBJCHNX)
-        elif atomic_cas(chain, "word", word, CHAINLK_EXCL):
+        elif atomic_cas(chain, "word", word, CHAINLK_EXCL | (word & CHAINLK_EXCLREQ if bug(cpu, "B23") else 0)):
             if word & CHAINLK_WAIT != 0:
                 wakeup(cpu, offset(chain))
             return

@@ -15,10 +15,11 @@ from vmconc.locks.spin import spin_lock, spin_unlock
 from vmconc.memory.atomics import atomic_add, atomic_and, atomic_or, atomic_swap, fence
 from vmconc.memory.jit import kernel
 from vmconc.memory.pagebytes import PAGE_SHIFT, PAGE_SIZE
-from vmconc.memory.queries import tracked
+from vmconc.memory.queries import bug, tracked
 from vmconc.memory.refs import at, null, offset
 from vmconc.memory.segment import HEADER
 from vmconc.memory.table import table, table_give
+from vmconc.schedule.engine import pass_point
 from vmconc.vm.events import PMAP_ENTER, SHOOTDOWNS, event
 from vmconc.vm.queue import page_activate
 from vmconc.vm.structs import (
@@ -158,9 +159,14 @@ def pv_unlink(cpu, page, pmap, va):
         page.pv = pv.following
     if pv:
         page.pv_count -= 1
-    if not page.pv:
+    last = not page.pv
+    if bug(cpu, "B37"):  # what was seen under the spinlock is acted on outside of it
+        spin_unlock(cpu, page.spin, PAGE_SPIN)
+        pass_point(cpu, 0)
+    if last:
         atomic_and(page, "flags", ~(PG_MAPPED | PG_WRITEABLE))
-    spin_unlock(cpu, page.spin, PAGE_SPIN)
+    if not bug(cpu, "B37"):
+        spin_unlock(cpu, page.spin, PAGE_SPIN)
     if pv:
         table_give(cpu, table(cpu, "PvEntry"), offset(pv))
 

@@ -8,9 +8,11 @@ from vmconc.locks.busy import busy_sleep
 from vmconc.locks.classes import EXCLUSIVE, SHARED
 from vmconc.locks.lockmgr import lock_release
 from vmconc.locks.sites import site
+from vmconc.locks.token import token_get, token_release
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import operation
 from vmconc.memory.pagebytes import PAGE_SIZE
+from vmconc.memory.queries import bug
 from vmconc.memory.refs import at, null
 from vmconc.vm.events import (
     RETRY_ALLOC,
@@ -126,6 +128,19 @@ def need_exclusive(fs):
 
 
 @kernel
+def upgrade_first(cpu, fs):
+    """Exchange the share of the first object's token for the whole, as if nobody came between (B29).
+
+    Locks: entry  the first object's token shared
+           exit   exclusively
+    """
+    if fs.layer == 0 and fs.first_shared != 0:
+        token_release(cpu, fs.object.token)
+        token_get(cpu, fs.object.token, EXCLUSIVE, FIRST)
+        fs.first_shared = 0
+
+
+@kernel
 def return_to_first(fs):
     """Make the first object current again, with its page."""
     fs.object = fs.first_object
@@ -225,7 +240,9 @@ def absent_page(cpu, fs):
            exit   none if a KERN_* result, else the same and fs.page hard-busy in the first layer
     """
     walk_note(cpu, fs, False)
-    if need_exclusive(fs):
+    if bug(cpu, "B29"):
+        upgrade_first(cpu, fs)
+    if not bug(cpu, "B27") and need_exclusive(fs):
         return undo_retry(cpu, fs, RETRY_NEED_FIRST if fs.layer == 0 else RETRY_NEED_ALL)
     if fs.pindex >= fs.object.size:
         walk_undo(cpu, fs)

@@ -12,6 +12,7 @@ from vmconc.locks.sleep import wakeup
 from vmconc.memory.atomics import atomic_add, atomic_and
 from vmconc.memory.jit import kernel
 from vmconc.memory.pagebytes import PAGE_SHIFT, PAGE_SIZE
+from vmconc.memory.queries import bug
 from vmconc.memory.refs import null, offset
 from vmconc.vm.fault import copy_page, entry_shadow, give_object, resolve_fault
 from vmconc.vm.kern import KERN_SUCCESS
@@ -225,10 +226,11 @@ def copy_wired(cpu, parent, entry, copy):
     entry_copy(entry, copy)
     copy.wired_count = 0
     copy.eflags &= ~(ENTRY_USER_WIRED | ENTRY_NEEDS_COPY)
-    copy.ba.backing_ba = null(copy.ba)
     copy.ba.flags = 0
-    copy.offset = 0
-    copy.object = object_allocate(cpu, OBJT_DEFAULT, entry.end - entry.start >> PAGE_SHIFT)
+    if not bug(cpu, "B42"):
+        copy.ba.backing_ba = null(copy.ba)
+        copy.offset = 0
+    copy.object = object_allocate(cpu, OBJT_DEFAULT, copy.offset + (entry.end - entry.start >> PAGE_SHIFT))
     object_hold(cpu, copy.object, EXCLUSIVE, COPY_WIRED)
     for va in range(entry.start, entry.end, PAGE_SIZE):
         pte = pmap_extract(parent.pmap, va)

@@ -12,8 +12,10 @@ from vmconc.memory.atomics import atomic_add
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import implements
 from vmconc.memory.pagebytes import PAGE_SHIFT
+from vmconc.memory.queries import bug
 from vmconc.memory.refs import at, null, offset
 from vmconc.memory.table import table, table_give
+from vmconc.schedule.engine import pass_point
 from vmconc.vm.advise import object_below
 from vmconc.vm.fault import entry_shadow
 from vmconc.vm.fork import fork_entry
@@ -82,8 +84,19 @@ def shadow(cpu, entry):
 @kernel
 def list_reference(ba):
     """Count another pointer to a heap ba, if there is one."""
-    if ba:
+    if ba and not bug(ba, "B11"):
         atomic_add(ba, "refs", 1)
+
+
+@kernel
+def list_dereference(cpu, ba):
+    """Take a pointer to a heap ba away; return how many there were."""
+    if bug(cpu, "B13"):  # in two steps
+        before = ba.refs
+        pass_point(cpu, 0)
+        ba.refs = before - 1
+        return before
+    return atomic_add(ba, "refs", -1)
 
 
 @implements(entry_reference, "backing")
@@ -100,8 +113,8 @@ def dispose(cpu, entry):
     object_deallocate(cpu, entry.object)
     entry.object = null(entry.object)
     entry.ba.backing_ba = null(ba)
-    while ba and atomic_add(ba, "refs", -1) == 1:
-        below = ba.backing_ba
+    while ba and list_dereference(cpu, ba) == 1:
+        below = null(ba) if bug(cpu, "B12") else ba.backing_ba  # B12: the rest of the list stays
         object_deallocate(cpu, ba.object)
         if not table_give(cpu, table(cpu, "Backing"), offset(ba)):
             broken(cpu, DOUBLE_FREE, offset(ba), 1, 0)
@@ -116,12 +129,13 @@ def fork(cpu, parent, entry, child, copy):
     if not vnode:
         object_hold(cpu, object, EXCLUSIVE, FORK)
     if entry.inheritance != INHERIT_SHARE:
-        if entry.eflags & ENTRY_NEEDS_COPY == 0:
+        if entry.eflags & ENTRY_NEEDS_COPY == 0 and not bug(cpu, "B15"):
             pmap_protect(cpu, parent.pmap, entry.start, entry.end)
         entry.eflags |= ENTRY_COW | ENTRY_NEEDS_COPY
     object_reference(cpu, object)
     list_reference(entry.ba.backing_ba)
-    object_clear(object, OBJ_ONEMAPPING)
+    if not bug(cpu, "B18"):
+        object_clear(object, OBJ_ONEMAPPING)
     entry_copy(entry, copy)
     copy.ba.flags = 0
     if not vnode:

@@ -5,13 +5,13 @@ A page-in always ends in another attempt.  (DragonFly 9de48ead `sys/vm/vm_fault.
 
 from vmconc.locks.classes import SHARED
 from vmconc.locks.hook import holds
-from vmconc.locks.lockmgr import lock_mode, lock_shared
+from vmconc.locks.lockmgr import lock_mode, lock_release, lock_shared, lock_shared_timed
 from vmconc.locks.pip import pip_add, pip_wakeup
 from vmconc.locks.rules import IO_MAP_RELEASED, SHARED_BELOW, broken
 from vmconc.locks.token import token_swap
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import implements
-from vmconc.memory.queries import tracked
+from vmconc.memory.queries import bug, tracked
 from vmconc.memory.refs import at, null, offset
 from vmconc.memory.segment import HEADER
 from vmconc.vm.events import (
@@ -21,7 +21,7 @@ from vmconc.vm.events import (
     TOK_VNWALK,
     event,
 )
-from vmconc.vm.fault import enter_page, fault_attempt, map_lookup
+from vmconc.vm.fault import LOOKUP, enter_page, fault_attempt, map_lookup
 from vmconc.vm.kern import KERN_FAILURE, KERN_SUCCESS
 from vmconc.vm.object import object_drop, object_hold
 from vmconc.vm.page import (
@@ -40,6 +40,7 @@ from vmconc.vm.walk import (
     VNODE,
     VNODE_WALK,
     WALK_DEEPER,
+    WALK_FOUND,
     begin_walk,
     mark_writeable,
     mode_of,
@@ -53,6 +54,8 @@ from vmconc.vm.walk import (
     walk_read,
     walk_undo,
 )
+
+B4_PATIENCE = 100_000_000  # ns
 
 
 @implements(walk_note, "backing")
@@ -128,6 +131,34 @@ def undo(cpu, fs):
     unlock_things(cpu, fs)
 
 
+@kernel
+def undo_error(cpu, fs):
+    """Release everything after a page could not be read.
+
+    Locks: entry  as the walk left them, without the page
+           exit   none
+    """
+    paged = fs.object if bug(cpu, "B5") else fs.first_object  # B5: the layer's, which cleanup takes down as well
+    pip_wakeup(cpu, paged.pip)
+    cleanup(cpu, fs)
+    unlock_things(cpu, fs)
+
+
+@kernel
+def fill_page(cpu, fs):
+    """Have the pager fill fs.page with the map locked.  (B4 unlocks it meanwhile and asks nothing afterwards.)
+
+    Locks: entry  map shared, tokens exclusively, vnode, the page hard-busy
+           exit   same; tokens were lost
+    """
+    if bug(cpu, "B4"):
+        lock_release(cpu, fs.map.lock)
+    result = pager_get_page(cpu, fs.object, fs.page)
+    if bug(cpu, "B4"):
+        lock_shared_timed(cpu, fs.map.lock, B4_PATIENCE, LOOKUP)
+    return result
+
+
 @implements(walk_read, "backing")
 def read_page(cpu, fs):
     """Ask the layer's pager for fs.page.
@@ -135,7 +166,7 @@ def read_page(cpu, fs):
     Locks: entry  map shared, tokens exclusively, vnode, the page hard-busy
            exit   none if a KERN_* result; the same if WALK_DEEPER, and the page is freed below the first layer
     """
-    result = pager_get_page(cpu, fs.object, fs.page)
+    result = fill_page(cpu, fs)
     if tracked(cpu):
         shared = holds(cpu, offset(fs.map.lock)) and lock_mode(cpu, fs.map.lock) == SHARED
         if not shared or fs.map.timestamp != fs.generation:
@@ -146,10 +177,12 @@ def read_page(cpu, fs):
         if page:
             page_activate(cpu, page)
             page_wakeup(cpu, page)
+        if bug(cpu, "B6"):  # goes on with a page that is anybody's
+            return WALK_FOUND
         return undo_retry(cpu, fs, RETRY_PAGED_IN)
     if result == PAGER_ERROR:
         page_free(cpu, fs.page)
-        undo(cpu, fs)
+        undo_error(cpu, fs)
         return KERN_FAILURE
     if fs.layer != 0:
         page_free(cpu, fs.page)
@@ -177,7 +210,8 @@ def step_down(cpu, fs):
     object_hold(cpu, below.object, mode_of(fs.shared), LAYER)
     if fs.layer != 0:
         pip_wakeup(cpu, fs.object.pip)
-        token_swap(cpu)
+        if not bug(cpu, "B65"):
+            token_swap(cpu)
         object_drop(cpu, fs.object)
     if fs.first_shared != 0:
         broken(cpu, SHARED_BELOW, offset(below.object), 0, fs.layer + 1)

@@ -9,6 +9,7 @@ from vmconc.locks.sites import site
 from vmconc.memory.atomics import atomic_add, atomic_cas
 from vmconc.memory.operation import implements
 from vmconc.memory.pagebytes import PAGE_SHIFT
+from vmconc.memory.queries import bug
 from vmconc.memory.refs import offset
 from vmconc.vm.object import (
     object_deallocate,
@@ -53,7 +54,7 @@ def delete_pages(cpu, space, entry):
         pmap_remove(cpu, space.pmap, entry.start, entry.end)
         object_drop(cpu, object)
         return
-    object_hold(cpu, object, EXCLUSIVE, DELETE)
+    object_hold(cpu, object, SHARED if bug(cpu, "B28") else EXCLUSIVE, DELETE)  # B28: freeing a page wants it all
     pmap_remove(cpu, space.pmap, entry.start, entry.end)
     flags = object.flags & (OBJ_ONEMAPPING | OBJ_NOSPLIT)
     if object.ref_count != 1 and flags == OBJ_ONEMAPPING:

@@ -11,6 +11,7 @@ from vmconc.memory.atomics import atomic_add
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import implements
 from vmconc.memory.pagebytes import PAGE_SHIFT
+from vmconc.memory.queries import bug
 from vmconc.memory.refs import null
 from vmconc.protocols.chained.collapse import collapse, divisible, split
 from vmconc.protocols.chained.links import (
@@ -114,7 +115,8 @@ def share(cpu, object):
         return
     object_hold(cpu, object, EXCLUSIVE, FORK_SHARE)
     reference_unchained(cpu, object)
-    object_clear(object, OBJ_ONEMAPPING)
+    if not bug(cpu, "B18"):
+        object_clear(object, OBJ_ONEMAPPING)
     object_drop(cpu, object)
 
 
@@ -125,7 +127,7 @@ def must_copy(cpu, parent, entry):
     Locks: entry  the map exclusively
            exit   same
     """
-    if entry.eflags & ENTRY_NEEDS_COPY == 0:
+    if entry.eflags & ENTRY_NEEDS_COPY == 0 and not bug(cpu, "B15"):
         pmap_protect(cpu, parent.pmap, entry.start, entry.end)
     entry.eflags |= ENTRY_COW | ENTRY_NEEDS_COPY
 

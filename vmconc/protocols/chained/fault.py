@@ -11,6 +11,7 @@ from vmconc.locks.sites import site
 from vmconc.locks.token import token_swap
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import implements
+from vmconc.memory.queries import bug
 from vmconc.memory.refs import offset
 from vmconc.protocols.chained.hold import (
     cleanup,
@@ -20,7 +21,7 @@ from vmconc.protocols.chained.hold import (
     undo,
     unlock_for_io,
 )
-from vmconc.protocols.chained.links import chain_below_acquire, chain_object_acquire
+from vmconc.protocols.chained.links import chain_below_acquire, chain_object_acquire, lose_tokens
 from vmconc.vm.events import (
     ATTEMPTS,
     PIP_ADDED,
@@ -108,6 +109,8 @@ def step_down(cpu, fs):
            exit   tokens of the first object and of the next, chain locks down to that
     """
     below = fs.object.backing_object
+    if bug(cpu, "B21"):
+        lose_tokens(cpu)
     object_hold(cpu, below, mode_of(fs.shared), LAYER)
     chain_below_acquire(cpu, below, mode_of(fs.shared), CHAIN_LAYER)
     if fs.object.backing_object != below:
@@ -115,7 +118,8 @@ def step_down(cpu, fs):
     fs.pindex += fs.object.backing_offset
     if fs.layer != 0:
         pip_wakeup(cpu, fs.object.pip)
-        token_swap(cpu)
+        if not bug(cpu, "B65"):
+            token_swap(cpu)
         object_drop(cpu, fs.object)
     if fs.first_shared != 0:
         broken(cpu, SHARED_BELOW, offset(below), 0, fs.layer + 1)
@@ -132,7 +136,8 @@ def walk(cpu, fs):
     Locks: entry  map shared, first token, vnode
            exit   on KERN_SUCCESS the same, fs.page hard-busy, perhaps a layer's pip and a junk page; else none
     """
-    chain_object_acquire(cpu, fs.first_object, mode_of(fs.shared), CHAIN_FIRST)
+    if not bug(cpu, "B21"):
+        chain_object_acquire(cpu, fs.first_object, mode_of(fs.shared), CHAIN_FIRST)
     pip_add(cpu, fs.first_object.pip, PIP_FIRST)
     event(cpu, PIP_ADDED)
     status = search(cpu, fs)

@@ -10,12 +10,14 @@ from vmconc.locks.lockmgr import lock_release, lock_shared, lock_shared_timed
 from vmconc.locks.pip import pip_wakeup
 from vmconc.locks.rules import IO_MAP_HELD, broken
 from vmconc.locks.sites import site
+from vmconc.locks.sleep import FOREVER
 from vmconc.locks.token import token_swap
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import implements
-from vmconc.memory.queries import tracked
+from vmconc.memory.queries import bug, tracked
 from vmconc.memory.refs import null, offset
-from vmconc.protocols.chained.links import release_chain
+from vmconc.protocols.chained.links import lose_tokens, release_chain
+from vmconc.schedule.engine import pass_point
 from vmconc.vm.events import (
     MAP_RELOCK_TIMED,
     MAP_UNLOCK_FOR_IO,
@@ -46,8 +48,11 @@ def next_for_vnode(cpu, fs, object):
     below = object.backing_object
     object_hold(cpu, below, SHARED, VNODE_WALK)
     event(cpu, TOK_VNWALK)
+    if bug(cpu, "B64"):
+        lose_tokens(cpu)
     if object.backing_object != below:
-        object_drop(cpu, below)
+        if not bug(cpu, "B64"):
+            object_drop(cpu, below)
         return object
     if object != fs.first_object:
         token_swap(cpu)
@@ -159,6 +164,21 @@ def give_page_up(cpu, fs, reason):
 
 
 @kernel
+def map_changed(cpu, fs, locked):
+    """Tell whether the map was changed since it was looked up.  (B1 never asks, B2 while the map is not locked yet.)
+
+    Locks: entry  the map shared if `locked`
+           exit   same
+    """
+    if bug(cpu, "B1") or bug(cpu, "B2") == locked:
+        return False
+    changed = fs.map.timestamp != fs.generation
+    if bug(cpu, "B2"):
+        pass_point(cpu, 0)
+    return changed
+
+
+@kernel
 def relock_map(cpu, fs):
     """Make sure that the map is locked and as it was: KERN_SUCCESS, or KERN_TRY_AGAIN with everything released.
 
@@ -170,10 +190,12 @@ def relock_map(cpu, fs):
     if fs.map_held != 0:
         return KERN_SUCCESS
     event(cpu, MAP_RELOCK_TIMED)
-    if not lock_shared_timed(cpu, fs.map.lock, RELOCK_PATIENCE, RELOCK):
+    patience = FOREVER if bug(cpu, "B3") else RELOCK_PATIENCE
+    changed = map_changed(cpu, fs, False)
+    if not lock_shared_timed(cpu, fs.map.lock, patience, RELOCK):
         return give_page_up(cpu, fs, RETRY_RELOCK)
     fs.map_held = 1
-    if fs.map.timestamp != fs.generation:
+    if changed or map_changed(cpu, fs, True):
         event(cpu, TS_FAIL)
         return give_page_up(cpu, fs, RETRY_TIMESTAMP)
     return KERN_SUCCESS

@@ -19,11 +19,25 @@ from vmconc.locks.chain import (
 from vmconc.locks.classes import CHAIN, EXCLUSIVE, SHARED
 from vmconc.locks.hook import acquired, holds, point, wait_begins, wait_ends
 from vmconc.locks.rules import CHAIN_REFERENCED, broken
+from vmconc.locks.token import give_up_tokens, reown_tokens
 from vmconc.memory.jit import kernel
-from vmconc.memory.queries import tracked
+from vmconc.memory.queries import bug, tracked
 from vmconc.memory.refs import offset
+from vmconc.schedule.engine import pass_point
 from vmconc.vm.object import object_drop, object_hold, object_reference
 from vmconc.vm.structs import OBJT_VNODE
+
+
+@kernel
+def lose_tokens(cpu):
+    """Give every token up for a moment, as any request for one more may do: what a bug lives on shows more often.
+
+    Locks: entry  any tokens
+           exit   the same, but others may have run
+    """
+    give_up_tokens(cpu, cpu.token_count)
+    pass_point(cpu, 0)
+    reown_tokens(cpu)
 
 
 @kernel
@@ -47,7 +61,7 @@ def chain_below_acquire(cpu, object, mode, site):
     Locks: entry  the chain lock of the object above, the object's token; pages of objects above may be busy
            exit   the same and the chain lock; tokens may have been lost
     """
-    if object.type == OBJT_VNODE:
+    if object.type == OBJT_VNODE or bug(cpu, "B21"):
         return
     chain = object.chain
     point(cpu, offset(chain), mode)
@@ -77,7 +91,10 @@ def release_chain(cpu, first, last):
     Locks: entry  the chain locks; the token of `first`, or of the object above it
            exit   the token
     """
-    chain_object_release(cpu, last)
+    if bug(cpu, "B21"):
+        return
+    if not bug(cpu, "B22"):  # B22: stops one object too early
+        chain_object_release(cpu, last)
     object = first
     while object != last:
         below = object.backing_object
@@ -129,6 +146,6 @@ def reference_unchained(cpu, object):
     Locks: entry  the token of an anonymous object exclusively, its chain lock not held
            exit   same; tokens may have been lost before the reference was added
     """
-    if object.type != OBJT_VNODE:
+    if object.type != OBJT_VNODE and not bug(cpu, "B24"):
         chain_wait(cpu, object.chain)
     reference_locked(cpu, object)

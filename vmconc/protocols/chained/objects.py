@@ -12,7 +12,7 @@ from vmconc.memory.atomics import atomic_add, atomic_cas
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import implements
 from vmconc.memory.pagebytes import PAGE_SHIFT
-from vmconc.memory.queries import tracked
+from vmconc.memory.queries import bug, tracked
 from vmconc.memory.refs import null, offset
 from vmconc.protocols.chained.collapse import collapse
 from vmconc.protocols.chained.links import chain_object_acquire, chain_object_release, hold_below
@@ -88,7 +88,7 @@ def delete_pages(cpu, space, entry):
         pmap_remove(cpu, space.pmap, entry.start, entry.end)
         object_drop(cpu, object)
         return
-    object_hold(cpu, object, EXCLUSIVE, DELETE)
+    object_hold(cpu, object, SHARED if bug(cpu, "B28") else EXCLUSIVE, DELETE)  # B28: freeing a page wants it all
     chain_object_acquire(cpu, object, EXCLUSIVE, DELETE)
     pmap_remove(cpu, space.pmap, entry.start, entry.end)
     flags = object.flags & (OBJ_ONEMAPPING | OBJ_NOSPLIT)
