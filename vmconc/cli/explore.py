@@ -19,7 +19,7 @@ DEPTH_MAX = 16
 def explore(
     what: Annotated[
         str, typer.Argument(metavar="PROGRAM", help="A built-in program, or the file of a program or lock program.")
-    ],
+    ] = "",
     protocol: Annotated[
         str, typer.Option("--protocol", help="chained, backing or both; not for lock programs.")
     ] = "both",
@@ -34,6 +34,13 @@ def explore(
     depth: Annotated[int, typer.Option("--depth", help="pct: depth of the bugs looked for.")] = 2,
     seed: o.Seed = 0,
     given: o.Set = [],  # noqa: B006 (typer copies it)
+    bugs: Annotated[
+        list[str],
+        typer.Option("--bug", metavar="NAME", help="Switch a known bug on (vmconc bugs); without PROGRAM: show it."),
+    ] = [],  # noqa: B006
+    as_committed: Annotated[
+        bool, typer.Option("--as-committed", help="Switch on the bugs that the protocols were committed with.")
+    ] = False,
     io_error_rate: o.ErrorRate = 0.0,
     steps: Annotated[int, typer.Option("--steps", help="Steps after which an execution is given up.")] = 100_000,
     minimise: Annotated[
@@ -59,7 +66,11 @@ def explore(
     limit = duration("--for", seconds) / 1e9 if seconds else (0.0 if executions else SECONDS_DEFAULT)
     simplify = duration("--minimise", minimise) / 1e9
     errors = round(probability("--io-error-rate", io_error_rate) * 1000)
-    targets = targets_of(what, protocol, cpus, seed, settings(given), errors, steps)
+    if what:
+        targets = targets_of(what, protocol, cpus, seed, settings(given), errors, steps)
+    else:
+        targets = targets_of_bug(bugs, protocol, errors, steps)
+    targets = with_bugs(targets, bugs, as_committed)
     results = []
     for target in targets:
         with Progress(not json) as progress:
@@ -108,3 +119,43 @@ def targets_of(
         raise UsageError(f"{what} is a trace: too long to be explored; name a program (vmconc list programs)")
     names = list(protocol_names()) if protocol == "both" else [protocol]
     return [Target(what, name, cpus, seed, options, io_errors=io_errors, limit=steps) for name in names]
+
+
+def targets_of_bug(bugs: list[str], protocol: str, io_errors: int, steps: int) -> list["Target"]:
+    """Return the program by which the catalogue shows a bug, under the protocols that can have it."""
+    from vmconc.explore.bugs import BUGS
+    from vmconc.explore.target import OF_BUG, Target
+
+    if len(bugs) != 1:
+        raise UsageError("name a program, or one known bug with --bug (vmconc bugs lists them)")
+    bug = BUGS[known_bug(bugs[0])]
+    names = [name for name in bug.protocols if protocol in ("both", name)]
+    if not names:
+        raise UsageError(f"--bug {bug.name} is none of {protocol}; choose --protocol {bug.protocols[0]}")
+    errors = io_errors or bug.io_errors
+    return [Target(OF_BUG + bug.name, name, bug.cpus, io_errors=errors, limit=steps) for name in names]
+
+
+def with_bugs(targets: list["Target"], bugs: list[str], as_committed: bool) -> list["Target"]:
+    """Switch bugs on, in each protocol those that it can have.  Raises UsageError for one that none here can have."""
+    from msgspec.structs import replace
+
+    from vmconc.explore.bugs import BUGS
+
+    names = [known_bug(name) for name in bugs] + [name for name, bug in BUGS.items() if as_committed and bug.committed]
+    for name in names:
+        if not any(target.protocol in BUGS[name].protocols for target in targets):
+            raise UsageError(f"--bug {name} is one of {' and '.join(BUGS[name].protocols)}; choose another --protocol")
+    return [
+        replace(target, bugs=sorted({name for name in names if target.protocol in BUGS[name].protocols}))
+        for target in targets
+    ]
+
+
+def known_bug(name: str) -> str:
+    """Return the name of a bug.  Raises UsageError if there is none of that name."""
+    from vmconc.explore.bugs import BUGS
+
+    if name.upper() not in BUGS:
+        raise UsageError(f"--bug {name!r} is unknown; vmconc bugs lists them")
+    return name.upper()

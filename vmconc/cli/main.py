@@ -6,7 +6,7 @@ import sys
 import typer
 
 import vmconc
-from vmconc.cli import bench, compare, doctor, explore, fault, listing, replay, run
+from vmconc.cli import bench, bugs, compare, doctor, explore, fault, listing, replay, run
 from vmconc.cli.failures import guarded
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app.command("compare", short_help="Run it under both protocols, side by side.")(
 app.command("fault", short_help="Execute one fault and print every lock operation.")(fault.fault)
 app.command("explore", short_help="Look for an order of steps in which a program fails.")(explore.explore)
 app.command("replay", short_help="Run a failure that was found again, step by step.")(replay.replay)
+app.command("bugs", short_help="List the known bugs that can be switched on.")(bugs.bugs)
 app.command("list", short_help="List protocols, programs, traces, rules, locks.")(listing.listing)
 app.command("bench", short_help="Measure the emulator beside the real kernel.")(bench.bench)
 app.command("doctor", short_help="Check environment, compile cache and limits.")(doctor.doctor)

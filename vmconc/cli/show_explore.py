@@ -1,6 +1,7 @@
 """Writes what an exploration found: what was done, what is wrong, and each step in the column of its CPU."""
 
 import sys
+import textwrap
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from vmconc.cli.show import console
+from vmconc.explore.bugs import Bug
 from vmconc.explore.failure import Failure, read
 from vmconc.explore.search import Tally
 from vmconc.explore.session import Explored, Replayed, Watcher, replay
@@ -15,6 +17,7 @@ from vmconc.explore.story import Row
 from vmconc.explore.target import Target
 
 ROWS_SHOWN = 60
+TEXT_WIDTH = 100
 
 
 class Progress(Watcher):
@@ -79,7 +82,7 @@ def headline(explored: Explored) -> str:
     rate = tally.executions / tally.seconds if tally.seconds else 0
     points = tally.points / tally.seconds if tally.seconds else 0
     by = ", ".join(f"{name} {count:,}" for name, count in tally.by_strategy.items())
-    rest = f"; state at rest checked {tally.at_rest:,} times" if tally.at_rest else ""
+    rest = f"; {tally.at_rest:,} different states at rest checked" if tally.at_rest else ""
     result = explored.failure.rule if explored.failure else "nothing found"
     return (
         f"{explored.target.name}: {result} in {tally.executions:,} executions ({by}), {tally.seconds:.1f} s, "
@@ -111,3 +114,25 @@ def show_rows(rows: list[Row], limit: int = ROWS_SHOWN) -> None:
     for row in shown:
         table.add_row(str(row.number), *(row.text if row.cpu == cpu else "" for cpu in cpus))
     out.print(table)
+
+
+def show_bugs(bugs: list[Bug]) -> None:
+    """Print the catalogue, a line each."""
+    table = Table("bug", "what is wrong", "protocol", "found by", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for bug in bugs:
+        table.add_row(bug.name, bug.title, ", ".join(bug.protocols), bug.rule)
+    out = console()
+    out.print(table)
+    out.print("vmconc bugs NAME tells more; vmconc explore --bug NAME shows it")
+
+
+def show_bug(bug: Bug) -> None:
+    """Print one bug in full."""
+    out = console()
+    out.print(f"{bug.name}: {bug.title}", markup=False)
+    out.print(f"protocol {', '.join(bug.protocols)}; found by {bug.rule}; origin: {bug.origin}", markup=False)
+    if bug.committed:
+        out.print("the protocol was committed with it; here it is mended")
+    for line in textwrap.wrap(bug.interleaving, TEXT_WIDTH):
+        out.print(line, markup=False)
+    out.print(f"vmconc explore --bug {bug.name}", markup=False)

@@ -19,9 +19,9 @@ PROT_NONE = 0
 TURNS = 1 << 20
 
 
-def engine_tables(fibers: int, turns: int = TURNS) -> dict[str, int]:
-    """Return the sizes of the engine's tables for so many CPUs, daemons included."""
-    return {"Scheduler": 1, "Fiber": fibers + 1, "Turn": turns, "Given": turns}
+def engine_tables(fibers: int, turns: int = TURNS, states: int = 0) -> dict[str, int]:
+    """Return the sizes of the engine's tables for so many CPUs, daemons included; `states`: how many to tell apart."""
+    return {"Scheduler": 1, "Fiber": fibers + 1, "Turn": turns, "Given": turns, "Seen": states}
 
 
 def address_of(compiled: Any, *arguments: Any) -> int:
@@ -93,8 +93,13 @@ class Laboratory:
             table = self.segment.table(name)
             self.segment.memory.notes.keep(table.first, table.capacity * STRUCTS[name].stride)
 
+    def distinguish(self, first: str, end: str) -> None:
+        """Tell final states apart by the tables from `first` on, `end` not included."""
+        engine, places = self.engine, [self.segment.table(name).first for name in (first, end)]
+        engine.state_first, engine.state_end = places
+
     def run(self, count: int) -> int:
-        """Run up to `count` executions; stop after one that fails.  Return how many were run."""
+        """Run up to `count` executions; stop after one that fails or ends in a new state.  Return how many were run."""
         return int(explore(self.segment.machine, count))
 
     def turns(self) -> list[int]:

@@ -14,6 +14,9 @@ SMALL = MachineOptions(
 )
 
 
+STATES = 1 << 16  # room for the final states that are told apart, twice what is used
+
+
 def plan_laboratory(
     plan: Plan, protocol: str, cpus: int, bugs: tuple[str, ...] = (), watched: int = 0, frames: int = 0
 ) -> Laboratory:
@@ -24,8 +27,10 @@ def plan_laboratory(
     load_protocol(protocol)
     options = replace(SMALL, frames=frames or SMALL.frames)
     sizes = sizes_for(plan, options, cpus)
-    tables = {**sizes.tables, "Step": watched, **engine_tables(cpus + 1)}
+    tables = {**sizes.tables, "Step": watched, **engine_tables(cpus + 1, states=STATES)}
     segment = create(Sizes(tables, sizes.frames), Build("controlled", protocol, bugs), cpus=cpus)
     boot(segment, plan, options, cpus)
     segment.machine.go = 1
-    return Laboratory(segment, [run_cpu] * cpus + [disk_serve], daemons=1)
+    lab = Laboratory(segment, [run_cpu] * cpus + [disk_serve], daemons=1)
+    lab.distinguish("VmPage", "Op")  # all that is checked at rest lies between
+    return lab

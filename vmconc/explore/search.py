@@ -41,7 +41,7 @@ class Tally(msgspec.Struct):
     executions: int = 0
     points: int = 0
     seconds: float = 0.0
-    at_rest: int = 0  # executions after which the whole state was checked
+    at_rest: int = 0  # different states at rest, each checked
     longest: int = 0  # steps
     by_strategy: dict[str, int] = {}
 
@@ -64,7 +64,7 @@ def search(
 ) -> tuple[Tally, Failure | None]:
     """Run executions until one fails or the budget is spent.
 
-    `check` finds what is wrong with the state at rest; it is asked after the last execution of each slice.
+    `check` finds what is wrong with the state at rest; it is asked about each state that was not seen before.
     """
     engine: Any = lab.engine
     engine.random = (seed + 1) * SEED_STEP & SEED_BITS
@@ -97,18 +97,19 @@ def run_slice(
     """Run one slice of executions; return the failure it ended with, if any."""
     engine: Any = lab.engine
     engine.strategy, engine.depth, engine.points = choice.strategy, choice.depth, 0
-    left = budget.executions - tally.executions if budget.executions else SLICE
-    done = lab.run(min(SLICE, left))
     name = NAMES[choice.strategy] + (f" {choice.depth}" if choice.strategy == PCT else "")
-    tally.executions += done
+    left = min(SLICE, budget.executions - tally.executions) if budget.executions else SLICE
+    failure = None
+    while left > 0 and failure is None:
+        done = lab.run(left)
+        left -= done
+        tally.executions += done
+        tally.by_strategy[name] = tally.by_strategy.get(name, 0) + done
+        tally.at_rest += engine.is_new
+        new = check is not None and engine.ended == FINISHED and engine.is_new
+        failure = failure_of(lab, check() if check is not None and new else [])
     tally.points += engine.points
     tally.longest = max(tally.longest, engine.longest)
-    tally.by_strategy[name] = tally.by_strategy.get(name, 0) + done
-    at_rest = []
-    if check is not None and engine.ended == FINISHED:
-        tally.at_rest += 1
-        at_rest = check()
-    failure = failure_of(lab, at_rest)
     if failure:
         failure.strategy, failure.execution = name, tally.executions
     return failure

@@ -10,6 +10,7 @@ from vmconc.program.errors import ProgramError
 
 STEPS = 1 << 14  # operations that are kept of an execution that is watched
 LOCK_MODULE = "vmconc.concurrent"
+OF_BUG = "bug:"  # a program that is named so is the one by which the catalogue shows that bug
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -27,7 +28,8 @@ class Target(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """Return the program's name and what it runs under."""
-        return f"{Path(self.program).stem}-{self.protocol}" if self.protocol else Path(self.program).stem
+        name = Path(self.program.removeprefix(OF_BUG)).stem
+        return f"{name}-{self.protocol}" if self.protocol else name
 
 
 def is_lock_program(program: str) -> bool:
@@ -55,8 +57,12 @@ def make_locks(target: Target, watched: bool) -> Laboratory:
 
 def make_machine(target: Target, watched: bool) -> Laboratory:
     """Return the machine of a plan under a protocol."""
+    from vmconc.explore.bugs import BUGS
     from vmconc.explore.machine import plan_laboratory
     from vmconc.program.programs import load_program
 
-    plan = load_program(target.program, target.cpus, target.options, target.seed)
+    if target.program.startswith(OF_BUG):
+        plan = BUGS[target.program.removeprefix(OF_BUG)].plan()
+    else:
+        plan = load_program(target.program, target.cpus, target.options, target.seed)
     return plan_laboratory(plan, target.protocol, target.cpus, tuple(target.bugs), STEPS if watched else 0)

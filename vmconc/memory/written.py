@@ -13,11 +13,12 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from vmconc.memory.lowering import I8, I64, WORD, constant, lowers, parts
+from vmconc.memory.lowering import I8, I64, WORD, as_word, constant, lowers, parts
 
 LINE_SHIFT = 6
 LINE_WORDS = 8
 LINE = ir.VectorType(I64, LINE_WORDS).as_pointer()
+MIX = -0x61C8864680B583EB  # 2**64 divided by the golden ratio, as a signed word
 WRITTEN = 64  # byte offset of the four words below; the first page of a mapping holds nothing else
 MAP, LIST, COUNT, COPY = range(4)  # distances of: a byte for each line, the lines noted, (their number), the copy
 
@@ -102,6 +103,36 @@ def note_page(builder, build, base, off, size: int) -> None:
     if build.mode == "controlled":
         with cgutils.for_range(builder, constant(size >> LINE_SHIFT)) as loop:
             note(builder, build, base, builder.add(off, builder.shl(loop.index, constant(LINE_SHIFT))))
+
+
+def written_hash(near, first: int, end: int) -> int:
+    """Return a hash, not 0, of the lines written in [first, end): their places and what stands there."""
+    return hash(bytes(near.memory.buffer[first:end])) | 1
+
+
+def mixed(builder, value, more):
+    """Mix one more word into a hash."""
+    product = builder.mul(builder.xor(value, more), constant(MIX))
+    return builder.xor(product, builder.lshr(product, constant(32)))
+
+
+@lowers(written_hash, lambda near, first, end: types.int64)
+def lower_written_hash(context, builder, sig, args):
+    """Add up a hash of each line: they may have been written in any order."""
+    base = parts(context, builder, sig.args[0], args[0]).base
+    first, end = (as_word(context, builder, args[i], sig.args[i]) for i in (1, 2))
+    lines = builder.inttoptr(at_distance(builder, base, LIST, constant(0)), WORD)
+    total = cgutils.alloca_once_value(builder, constant(0))
+    with cgutils.for_range(builder, builder.load(note_pointer(builder, base, COUNT))) as loop:
+        where = builder.shl(builder.load(builder.gep(lines, [loop.index])), constant(LINE_SHIFT))
+        inside = builder.and_(builder.icmp_signed(">=", where, first), builder.icmp_signed("<", where, end))
+        with builder.if_then(inside):
+            value = where
+            words = builder.inttoptr(builder.add(base, where), WORD)
+            for i in range(LINE_WORDS):
+                value = mixed(builder, value, builder.load(builder.gep(words, [constant(i)])))
+            builder.store(builder.add(builder.load(total), value), total)
+    return builder.or_(builder.load(total), constant(1))
 
 
 def bring_back(near) -> None:

@@ -32,6 +32,7 @@ from vmconc.schedule.records import (
     make_ready,
     unready,
 )
+from vmconc.schedule.states import note_state
 from vmconc.schedule.steps import STEP_LOAD, STEP_STORE, log_step
 from vmconc.schedule.strategies import begin_strategy, choose
 
@@ -295,7 +296,8 @@ def execute(near, engine):
 def explore(near, count):
     """Run up to `count` executions, each from the machine's first state; stop after one that ends badly.
 
-    Returns how many were run.  The machine stays as the last one left it.
+    Stop too after one that ends in a state that was not seen before.  Returns how many were run.  The machine stays as
+    the last one left it.
     """
     engine = engine_of(near)
     machine = at(near, "Machine", HEADER)
@@ -304,7 +306,9 @@ def explore(near, count):
         execute(near, engine)
         if machine.violations != 0 and engine.ended == FINISHED:
             engine.ended = VIOLATED
-        if engine.ended != FINISHED:
+        if engine.ended == FINISHED:
+            note_state(near, engine)
+        if engine.ended != FINISHED or engine.is_new != 0:
             return number + 1
     return count
 

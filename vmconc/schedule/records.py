@@ -12,7 +12,7 @@ from vmconc.memory.table import table
 FIBERS_MAX = 256
 CHANGES_MAX = 16
 READY, ASLEEP, TIMED, DONE = range(4)
-KEPT = ("Scheduler", "Fiber", "Turn", "Given")
+KEPT = ("Scheduler", "Fiber", "Turn", "Given", "Seen")
 
 # Why an execution ended.
 GOING, FINISHED, DEADLOCK, LIVELOCK, TOO_LONG, VIOLATED = range(6)
@@ -61,6 +61,10 @@ class Scheduler:
     longest: int = guard("cpu")  # steps of the longest execution so far
     lowest: int = guard("cpu")  # the lowest rank given so far
     change: Words(CHANGES_MAX) = guard("cpu")  # PCT: steps before which who would go on falls back
+    state_first: int = guard("init")  # byte offsets between which two final states differ, if they do
+    state_end: int = guard("init")
+    states: int = guard("cpu")  # different final states seen
+    is_new: int = guard("cpu")  # the last execution ended in one that was not seen before
     ready_count: int = guard("cpu")
     ready: Words(FIBERS_MAX) = guard("cpu")  # indices of the CPUs that can go on
 
@@ -77,6 +81,13 @@ class Given:
     """One decision to be replayed."""
 
     cpu: int = guard("init")
+
+
+@struct(align=8)
+class Seen:
+    """The hash of one final state, 0: none yet."""
+
+    state: int = guard("cpu")
 
 
 @kernel
