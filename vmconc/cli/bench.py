@@ -1,4 +1,4 @@
-"""`vmconc bench`: how fast the emulator faults, beside the real kernel, in one alternated run."""
+"""`vmconc bench`: how fast the emulator faults, beside the real kernel, or how fast it explores."""
 
 from typing import Annotated
 
@@ -7,10 +7,14 @@ import typer
 from vmconc.cli import options as o
 from vmconc.coordinator.errors import UsageError
 
+SUBJECTS = ("faults", "explore")
 GROUPS = ("zero", "cow", "modes", "workers")
 
 
 def bench(
+    what: Annotated[
+        str, typer.Argument(metavar="[faults|explore]", help="How fast it faults, or how fast it explores.")
+    ] = "faults",
     rounds: Annotated[int, typer.Option("--rounds", help="Rounds; each runs every arm once, in shuffled order.")] = 20,
     only: Annotated[
         list[str], typer.Option("--only", metavar="GROUP", help="zero, cow, modes or workers; repeat for more.")
@@ -22,8 +26,12 @@ def bench(
 ) -> int:
     """Measure faults per CPU-second of the real kernel, both protocols, modes off and counted, 1 and 2 workers.
 
+    With `explore`: executions and schedule points per CPU-second of the controlled engine.
+
     Rates are per second of CPU time; ratios are paired within a round, with a bootstrap 95 % confidence interval.
     """
+    if what not in SUBJECTS:
+        raise UsageError(f"{what!r} cannot be measured; choose {' or '.join(SUBJECTS)}")
     unknown = [name for name in only if name not in GROUPS]
     if unknown:
         raise UsageError(f"--only {unknown[0]!r} is unknown; choose from {', '.join(GROUPS)}")
@@ -31,6 +39,8 @@ def bench(
         raise UsageError(f"--rounds {rounds} is out of range; choose 1 or more")
     if pages < 64:
         raise UsageError(f"--pages {pages} is out of range; choose 64 or more")
+    if what == "explore":
+        return bench_explore(rounds, seed, json)
     from vmconc.cli.show import print_json
     from vmconc.cli.show_bench import show_bench
     from vmconc.cli.show_compare import rounds_shown
@@ -39,4 +49,17 @@ def bench(
     with rounds_shown(rounds, not json) as note:
         result = measure(rounds, only or list(GROUPS), pages, seed, runs, not json, note)
     print_json(result) if json else show_bench(result)
+    return 0
+
+
+def bench_explore(rounds: int, seed: int, json: bool) -> int:
+    """Measure the controlled engine."""
+    from vmconc.cli.show import print_json
+    from vmconc.cli.show_compare import rounds_shown
+    from vmconc.cli.show_explore import show_rates
+    from vmconc.explore.bench import bench as measure
+
+    with rounds_shown(rounds, not json) as note:
+        rates = measure(rounds, seed, note)
+    print_json({"rounds": rounds, "rates": rates}) if json else show_rates(rates)
     return 0

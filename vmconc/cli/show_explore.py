@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from vmconc.cli.show import console
+from vmconc.explore.bench import Rate
 from vmconc.explore.bugs import Bug
 from vmconc.explore.failure import Failure, read
 from vmconc.explore.search import Tally
@@ -136,3 +137,14 @@ def show_bug(bug: Bug) -> None:
     for line in textwrap.wrap(bug.interleaving, TEXT_WIDTH):
         out.print(line, markup=False)
     out.print(f"vmconc explore --bug {bug.name}", markup=False)
+
+
+def show_rates(rates: list[Rate]) -> None:
+    """Print how fast executions are explored."""
+    table = Table("program", "strategy", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("executions/CPU-s", "low", "high", "points/CPU-s", "steps", "expected"):
+        table.add_column(name, justify="right")
+    for rate in rates:
+        numbers = [f"{value:,.0f}" for value in (rate.executions, rate.low, rate.high, rate.points, rate.steps)]
+        table.add_row(rate.name, rate.strategy, *numbers, rate.expected)
+    console().print(table)

@@ -76,6 +76,11 @@ def _directory() -> Path:
     return installed if installed.is_dir() else package.parent / "workers"
 
 
+def lock_program(name: str) -> str:
+    """Return the path of a built-in program about locks."""
+    return str(_directory() / "locks" / f"{name}.py")
+
+
 def _find(name_or_path: str) -> Path:
     """Return the file of a program."""
     if name_or_path.endswith(".py"):

@@ -1,0 +1,38 @@
+"""The benchmark of the engine measures what it says."""
+
+import pytest
+
+from vmconc.explore import bench
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """Measure for a moment only."""
+    monkeypatch.setattr(bench, "MEASURED", 0.001)
+    monkeypatch.setattr(bench, "BATCH", 5)
+
+
+def test_every_program_is_measured_under_every_strategy_once_a_round():
+    rounds = []
+    rates = bench.bench(2, 0, rounds.append)
+    assert rounds == [1, 2]
+    assert {(rate.name, rate.strategy) for rate in rates} == {
+        (workload.name, choice) for workload in bench.workloads() for choice in bench.CHOICES
+    }
+    for rate in rates:
+        assert 0 < rate.low <= rate.executions <= rate.high
+        assert rate.points > rate.executions and rate.steps > 3
+
+
+def test_the_steps_are_those_of_the_programs():
+    """One mutex each way, two CPUs: four steps; two steps an update."""
+    steps = {(rate.name, rate.strategy): rate.steps for rate in bench.bench(1, 0, lambda done: None)}
+    assert steps["mutex 2 x 1", "uniform"] == 4 and steps["updates 4 x 50", "uniform"] == 400
+
+
+def test_what_is_expected_stands_with_the_uniform_strategy_only():
+    workload = bench.workloads()[0]
+    measured = [(3.0, 30.0, 10.0), (1.0, 10.0, 10.0), (2.0, 20.0, 10.0)]
+    rate = bench.summarise(workload, "uniform", measured)
+    assert (rate.executions, rate.low, rate.high, rate.points) == (2.0, 1.0, 3.0, 20.0)
+    assert rate.expected and not bench.summarise(workload, "pos", measured).expected
