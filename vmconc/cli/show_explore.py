@@ -63,6 +63,8 @@ def show_explored(explored: Explored) -> None:
     """Print what came of one target."""
     out = console()
     out.print(headline(explored), markup=False)
+    for line in explored.meaning:
+        out.print(f"  {line}", markup=False)
     if explored.failure is None:
         return
     for line in explored.failure.lines:
@@ -83,11 +85,10 @@ def headline(explored: Explored) -> str:
     rate = tally.executions / tally.seconds if tally.seconds else 0
     points = tally.points / tally.seconds if tally.seconds else 0
     by = ", ".join(f"{name} {count:,}" for name, count in tally.by_strategy.items())
-    rest = f"; {tally.at_rest:,} different states at rest checked" if tally.at_rest else ""
     result = explored.failure.rule if explored.failure else "nothing found"
     return (
         f"{explored.target.name}: {result} in {tally.executions:,} executions ({by}), {tally.seconds:.1f} s, "
-        f"{rate:,.0f} executions and {points:,.0f} steps a second, longest {tally.longest:,} steps{rest}"
+        f"{rate:,.0f} executions and {points:,.0f} steps a second, longest {tally.longest:,} steps"
     )
 
 

@@ -42,6 +42,7 @@ class Tally(msgspec.Struct):
     points: int = 0
     seconds: float = 0.0
     at_rest: int = 0  # different states at rest, each checked
+    new_at: list[int] = []  # the executions that ended in them
     longest: int = 0  # steps
     by_strategy: dict[str, int] = {}
 
@@ -105,8 +106,10 @@ def run_slice(
         left -= done
         tally.executions += done
         tally.by_strategy[name] = tally.by_strategy.get(name, 0) + done
-        tally.at_rest += engine.is_new
         new = check is not None and engine.ended == FINISHED and engine.is_new
+        if new:
+            tally.at_rest += 1
+            tally.new_at.append(tally.executions)
         failure = failure_of(lab, check() if check is not None and new else [])
     tally.points += engine.points
     tally.longest = max(tally.longest, engine.longest)

@@ -11,6 +11,7 @@ from vmconc.explore import failure as failures
 from vmconc.explore.debug import stop_at
 from vmconc.explore.failure import Artifact, Failure
 from vmconc.explore.laboratory import Laboratory
+from vmconc.explore.meaning import meaning
 from vmconc.explore.minimise import minimise, run_turns
 from vmconc.explore.search import Budget, Choice, Tally, search
 from vmconc.explore.story import Row, story
@@ -28,6 +29,7 @@ class Explored(msgspec.Struct):
     failure: Failure | None = None
     found: Failure | None = None  # as it was before it was made simpler
     artifact: str = ""
+    meaning: list[str] = []  # of having found nothing
 
 
 class Replayed(msgspec.Struct):
@@ -79,6 +81,8 @@ def explore(
     check = at_rest(lab, target)
     tally, found = search(lab, choices, budget, seed, check, watcher.searched)
     explored = Explored(target, tally, found, found)
+    if not found:
+        explored.meaning = meaning(tally, lab.engine.fibers)
     if found:
         if simplify:
             explored.failure = minimise(lab, found, simplify, check, watcher.simplified)

@@ -1,0 +1,31 @@
+"""What it means that nothing was found: which bugs would have been missed, and how likely."""
+
+import math
+
+from vmconc.explore.search import Tally
+
+WORTH_SAYING = 0.5  # a bug that is rather missed than found is not spoken of
+LAST = 0.9  # the last tenth
+
+
+def meaning(tally: Tally, cpus: int) -> list[str]:
+    """Return sentences about a search that found nothing."""
+    lines = [line for depth in (2, 3) if (line := missed(tally, cpus, depth))]
+    if tally.at_rest:
+        late = sum(1 for number in tally.new_at if number > LAST * tally.executions)
+        lines.append(
+            f"{tally.at_rest:,} different states at rest, each checked; {late:,} of them were new in the last tenth"
+        )
+    return lines
+
+
+def missed(tally: Tally, cpus: int, depth: int) -> str:
+    """Say how likely PCT has missed a bug of a depth: each execution finds it with at least 1 / (n k^(d-1))."""
+    runs, steps = tally.by_strategy.get(f"pct {depth}", 0), max(1, tally.longest)
+    chance = math.exp(runs * math.log1p(-1 / max(2, cpus * steps ** (depth - 1))))
+    if not runs or chance > WORTH_SAYING:
+        return ""
+    return (
+        f"a bug of depth {depth} was missed with a probability below {max(chance, 1e-99):.1g} "
+        f"(PCT, {runs:,} executions of {cpus} CPUs and at most {steps:,} steps)"
+    )
