@@ -135,8 +135,12 @@ def producer(cpu, p, broken):
 
 @kernel
 def early_waker(cpu, p, sleeper, broken):
-    """Wake a sleeper that checks its condition again; `broken` changes the condition only after the wake-up."""
-    while sleeper.channel == 0 or sleeper.state != STATE_BLOCKED:
+    """Wake a sleeper that checks its condition again; `broken` changes the condition only after the wake-up.
+
+    Return whether the sleeper was there: its time may be up before this CPU gets to run.
+    """
+    p.box[2] = 1
+    while p.box[1] == 0 and (sleeper.channel == 0 or sleeper.state != STATE_BLOCKED):
         cpu_pause()
         processor_yield()
     if broken == 0:
@@ -144,22 +148,24 @@ def early_waker(cpu, p, sleeper, broken):
         wakeup(cpu, offset(p))
     else:
         wakeup(cpu, offset(p))
-        while sleeper.channel == 0:  # it has looked, seen nothing, and sleeps again
+        while p.box[1] == 0 and sleeper.channel == 0:  # it has looked, seen nothing, and sleeps again
             cpu_pause()
             processor_yield()
         p.box[0] = 1
-    return 0
+    return int(p.box[1] == 0)
 
 
 @kernel
 def careful_sleeper(cpu, p, timeout):
-    """Sleep until the condition holds; return False if a wake-up did not come within `timeout`."""
+    """Sleep until the condition holds, once the waker is there; return False if it did not wake within `timeout`."""
+    wait_box(p, 2, 1)
     while True:
         prepare(cpu, offset(p), HERE)
         if p.box[0] != 0:
             cancel(cpu)
             return True
         if not halt(cpu, timeout):
+            p.box[1] = 1
             return False
 
 

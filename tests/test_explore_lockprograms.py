@@ -60,6 +60,62 @@ def test_a_program_fails_if_and_only_if_it_is_wrong(tmp_path, body, strategy):
     assert lab.argument.balance == 110
 
 
+GUARDED = """
+@shared
+class Account:
+    lock: Rwlock
+    mutex: Mutex
+    balance: int = guarded_by("lock", 100)
+    log: Words(2) = guarded_by("mutex")
+
+@thread
+def reader(cpu, account):
+    read_lock(cpu, account.lock)
+    seen = account.balance
+    {inside}
+    read_unlock(cpu, account.lock)
+    {outside}
+
+@thread
+def writer(cpu, account):
+    write_lock(cpu, account.lock)
+    account.balance += 10
+    write_unlock(cpu, account.lock)
+    mutex_lock(cpu, account.mutex)
+    account.log[1] = 1
+    mutex_unlock(cpu, account.mutex)
+
+@after
+def done(cpu, account):
+    check(cpu, account.balance == 110)
+"""
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "word"),
+    [
+        ("pass", "pass", ""),
+        ("pass", "seen = account.balance", "balance"),
+        ("account.balance = seen", "pass", "balance"),
+        ("seen = account.log[1]", "pass", "log"),
+        ('atomic_add(account, "balance", 0)', "pass", "balance"),
+    ],
+)
+def test_an_access_without_its_guard_is_reported(tmp_path, inside, outside, word):
+    """A share allows to read and not to write; after the end nobody needs a lock."""
+    lab = program(tmp_path, "guarded", GUARDED.format(inside=inside, outside=outside))
+    lab.run(50)
+    found = inline_violations(lab.segment)
+    assert [violation["rule"] for violation in found] == (["guarded-by"] if word else [])
+    assert lab.engine.ended == (VIOLATED if word else FINISHED)
+    assert all(violation["cpu"] == 0 and word in violation["subject"] for violation in found)
+
+
+def test_a_guard_that_is_no_lock_is_refused(tmp_path):
+    with pytest.raises(ProgramError, match="'nobody', which is no lock"):
+        program(tmp_path, "unguarded", "@shared\nclass A:\n    x: int = guarded_by('nobody')\n")
+
+
 def test_the_example_of_the_documentation_fails_as_it_says(tmp_path):
     page = (Path(__file__).parent.parent / "docs" / "howto" / "explore.md").read_text()
     lab = program(tmp_path, "documented", page.split("```python\n")[1].split("```")[0])

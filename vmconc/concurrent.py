@@ -21,9 +21,11 @@ what they call are compiled: integers, `if`, `while`, `for ... in range(...)`; a
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from vmconc.locks import guarded  # noqa: F401  each access goes through it
 from vmconc.locks.classes import USER_SPIN
 from vmconc.locks.lockmgr import Lockmgr, lock_exclusive, lock_release, lock_shared
 from vmconc.locks.mutex import (
@@ -51,24 +53,45 @@ from vmconc.memory.table import slot_of
 __all__ = [
     "Condition", "Mutex", "Rwlock", "Semaphore", "Spinlock", "Words", "after", "atomic_add", "atomic_and",
     "atomic_cas", "atomic_or", "atomic_store", "atomic_swap", "check", "condition_signal", "condition_wait",
-    "kernel", "mutex_lock", "mutex_try", "mutex_unlock", "read_lock", "read_unlock", "semaphore_down",
+    "guarded_by", "kernel", "mutex_lock", "mutex_try", "mutex_unlock", "read_lock", "read_unlock", "semaphore_down",
     "semaphore_up", "shared", "spin_acquire", "spin_release", "thread", "wait_a_turn", "write_lock", "write_unlock",
 ]  # fmt: skip
 
 Rwlock, Spinlock = Lockmgr, Spin
 RWLOCK_SITE, SPIN_SITE = site("rwlock"), site("spinlock")
+LOCKS = (Mutex, Lockmgr, Spin)
 EMBEDDED = (Mutex, Semaphore, Condition, Rwlock, Spinlock)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """The name of the lock that guards a field, and what an int begins with."""
+
+    lock: str
+    value: int = 0
+
+
+def guarded_by(lock: str, value: int = 0) -> Any:
+    """Say which lock of the class guards a field: an access without it is reported.  A write needs it exclusively."""
+    return Guarded(lock, value)
 
 
 def shared(cls: type) -> type:
     """Declare what the threads share: fields of type int (its value: what it begins with), Words(n), or a lock."""
     begins: dict[str, int] = {}
-    for name, kind in cls.__annotations__.items():
+    kinds = dict(cls.__annotations__)
+    for name, kind in kinds.items():
+        given = getattr(cls, name, 0)
+        setattr(cls, name, guard("hint"))
+        if isinstance(given, Guarded):
+            if kinds.get(given.lock) not in LOCKS:
+                raise TypeError(f"{cls.__name__}.{name} is guarded by {given.lock!r}, which is no lock of the class")
+            setattr(cls, name, guard(given.lock))
+            given = given.value
         if kind is int:
-            begins[name] = getattr(cls, name, 0)
+            begins[name] = given
         elif kind in EMBEDDED:
             cls.__annotations__[name] = Embed(kind.struct)
-        setattr(cls, name, guard("hint"))
     while slot_of(cls.__name__) in {slot_of(name) for name in STRUCTS}:
         cls.__name__ += "_"
     twin = refs.struct(cls, points=True)

@@ -10,7 +10,7 @@ from vmconc.explore.laboratory import Laboratory, engine_tables
 from vmconc.locks.classes import RWLOCK
 from vmconc.memory.build import Build
 from vmconc.memory.segment import Sizes, create
-from vmconc.memory.struct import STRUCTS, Embed
+from vmconc.memory.struct import STRUCTS, WORD_BYTES, Embed
 from vmconc.program.errors import ProgramError
 
 QUEUES = 64
@@ -50,7 +50,7 @@ def lock_laboratory(module: ModuleType, watched: int = 0) -> Laboratory:
     cpus = len(threads) + (last is not None)
     tables = {
         "Cpu": cpus, "SleepQueue": QUEUES, "Violation": 4, "Step": watched, declared.struct: 1,
-        **engine_tables(cpus),
+        "Guard": STRUCTS[declared.struct].stride // WORD_BYTES, **engine_tables(cpus),
     }  # fmt: skip
     segment = create(Sizes(tables), Build("controlled"), cpus=cpus)
     for index in range(cpus):
@@ -58,8 +58,19 @@ def lock_laboratory(module: ModuleType, watched: int = 0) -> Laboratory:
         cpu.index, cpu.lwp, cpu.op = index, -1, -1
     root = segment.nth(declared.struct, 0)
     begin_with(root, declared)
+    guard_words(segment, root)
     bodies = threads + ([last] if last is not None else [])
     return Laboratory(segment, bodies, root, daemons=int(last is not None), finale=last is not None)
+
+
+def guard_words(segment: Any, root: Any) -> None:
+    """Write down which lock guards each word of the shared record."""
+    segment.nth("Scheduler", 0).guarded = root.off
+    fields = STRUCTS[root.struct].fields
+    for field in fields.values():
+        if field.guard[0] in fields:
+            first = field.offset // WORD_BYTES
+            segment.view("Guard")["lock"][first : first + field.words] = root.off + fields[field.guard[0]].offset
 
 
 def begin_with(root: Any, declared: Any) -> None:

@@ -32,6 +32,7 @@ TOO_MANY_HELD = 19
 TABLE_FULL = 20
 FRAME_MAPPED = 21
 CHECKED = 22
+GUARDED_BY = 23
 
 RULES = {
     HELD_AT_RETURN: ("held-at-return", "nothing is held when an operation returns (invariant 1)"),
@@ -55,6 +56,7 @@ RULES = {
     TOO_MANY_HELD: ("too-many-held", "a CPU's stacks of held locks and tokens do not overflow"),
     TABLE_FULL: ("table-full", "a table of the segment is exhausted: raise the option that sizes it"),
     CHECKED: ("check", "what the program checks holds"),
+    GUARDED_BY: ("guarded-by", "a shared word is accessed by who holds the lock that its declaration names"),
     FRAME_MAPPED: ("frame-mapped", "a freed page is not mapped, not wired, not soft-busy (invariant 30)"),
 }  # fmt: skip
 

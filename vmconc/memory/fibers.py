@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import greenlet
 
-PATIENCE = 0.5  # seconds for which every fiber may sleep before it is called a deadlock; timed sleeps are shorter
+IDLE_ROUNDS = 1000  # of at least NAP each in which every fiber sleeps: a deadlock, since timed sleeps are shorter
+NAP = 0.0005  # seconds
 
 HUB: list["Hub"] = []  # the hub that is running, if any
 
@@ -32,19 +33,19 @@ class Hub:
     def run(self) -> None:
         """Run every fiber to its end.  An exception in one is raised here and ends the run.
 
-        Raises Deadlock when all have been asleep for longer than any timed sleep.
+        Raises Deadlock when all have been asleep for longer than any timed sleep.  Rounds are counted: a clock would
+        take a busy machine for sleep.
         """
         HUB.append(self)
-        awake = time.monotonic()
+        idle = 0
         try:
             while self.fibers:
                 self.sleeping.clear()
                 for fiber in list(self.fibers):
                     fiber.switch()
                 self.fibers = [fiber for fiber in self.fibers if not fiber.dead]
-                if len(self.sleeping.intersection(self.fibers)) < len(self.fibers):
-                    awake = time.monotonic()
-                elif time.monotonic() - awake > PATIENCE:
+                idle = 0 if len(self.sleeping.intersection(self.fibers)) < len(self.fibers) else idle + 1
+                if idle > IDLE_ROUNDS:
                     raise Deadlock(f"all of {len(self.fibers)} CPUs sleep")
         finally:
             HUB.remove(self)

@@ -49,7 +49,7 @@ def debugger_point(step) -> None:
 def futex_wait(words, expected: int, timeout: int) -> None:
     """Sleep while the low 32 bits of `words[0]` equal `expected`, at most `timeout` ns; may return early."""
     if words[0] == expected:
-        fibers.sleep(min(timeout / SECOND, 0.0005))
+        fibers.sleep(min(timeout / SECOND, fibers.NAP))
 
 
 def futex_wake(words) -> None:

@@ -6,8 +6,8 @@ point, so that each decision knows what every CPU is about to do.
 """
 
 from vmconc.memory.gated import controlled_only
-from vmconc.memory.jit import jit_off, kernel
-from vmconc.memory.refs import ACCESS, at, words_at
+from vmconc.memory.jit import kernel
+from vmconc.memory.refs import at, words_at
 from vmconc.memory.segment import HEADER
 from vmconc.memory.stacks import stack_fresh, stack_switch
 from vmconc.memory.system import debugger_point, schedule_point
@@ -142,14 +142,11 @@ def pass_point(cpu, what):
 
 @kernel
 def access_point(near, what):
-    """A schedule point before the CPU that runs accesses `what`; none while no engine decides."""
-    if exploring(near):
-        engine = engine_of(near)
-        cpus = table(near, "Cpu")
-        if engine.ended == GOING and engine.fibers != 0:
-            cpu = at(near, "Cpu", cpus.first + engine.current * cpus.stride)
-            pass_point(cpu, what)
-            log_access(cpu, what)
+    """A schedule point before the CPU that runs accesses `what`."""
+    cpus = table(near, "Cpu")
+    cpu = at(near, "Cpu", cpus.first + engine_of(near).current * cpus.stride)
+    pass_point(cpu, what)
+    log_access(cpu, what)
 
 
 @kernel
@@ -159,12 +156,6 @@ def log_access(cpu, what):
         log_step(cpu, STEP_STORE, what & ~1, 0, 0, 0)
     else:
         log_step(cpu, STEP_LOAD, what, 0, 0, words_at(cpu, what)[0])
-
-
-def access_by_python(memory, what):
-    """Pass the same point with the JIT off."""
-    if jit_off() and memory.near is not None:
-        access_point(memory.near, what)
 
 
 @kernel
@@ -311,6 +302,3 @@ def explore(near, count):
         if engine.ended != FINISHED or engine.is_new != 0:
             return number + 1
     return count
-
-
-ACCESS[:] = [access_by_python, access_point]

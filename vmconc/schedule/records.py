@@ -46,6 +46,7 @@ class Scheduler:
     fibers: int = guard("const")  # CPUs, daemons included
     workers: int = guard("const")  # CPUs that are no daemons
     given: int = guard("init")  # decisions that a replay prescribes
+    guarded: int = guard("const")  # byte offset of the record whose words the Guard table speaks of
     finale: int = guard("const")  # index + 1 of the CPU that runs when all workers have finished, 0: none
     current: int = guard("cpu")  # index of the CPU that runs
     parking: int = guard("cpu")  # the CPUs are being brought to their first point

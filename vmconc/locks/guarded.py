@@ -1,0 +1,62 @@
+"""Guarded-by: an access to a shared word without the lock that its declaration names is reported as it happens.
+
+For programs about locks, whose every access is a step: which lock guards which word stands in the Guard table.
+"""
+
+from vmconc.locks.hook import HELD_WHAT_MASK
+from vmconc.locks.rules import GUARDED_BY, broken
+from vmconc.memory.jit import jit_off, kernel
+from vmconc.memory.refs import ACCESS, at, struct
+from vmconc.memory.struct import guard
+from vmconc.memory.table import table
+from vmconc.schedule.engine import access_point
+from vmconc.schedule.records import GOING, engine_of, exploring
+
+
+@struct(align=8)
+class Guard:
+    """The guard of one word of the shared record."""
+
+    lock: int = guard("const")  # byte offset of the lock, 0: none
+
+
+@kernel
+def holds_for(cpu, lock, write):
+    """Tell whether a CPU holds a lock in a mode that allows the access: exclusively to write, in any to read."""
+    for i in range(cpu.held_count):
+        if cpu.held_lock[i] == lock and (not write or cpu.held_word[i] & HELD_WHAT_MASK & 1 != 0):
+            return True
+    return False
+
+
+@kernel
+def check_guard(near, what):
+    """Hold the access that the running CPU is about to make against the word's guard.
+
+    What runs when all threads have finished needs no lock.
+    """
+    guards, engine = table(near, "Guard"), engine_of(near)
+    cpus = table(near, "Cpu")
+    word = ((what & ~1) - engine.guarded) >> 3
+    if 0 <= word < guards.capacity and engine.current != engine.finale - 1:
+        cpu = at(near, "Cpu", cpus.first + engine.current * cpus.stride)
+        lock = at(near, "Guard", guards.first + word * guards.stride).lock
+        if lock != 0 and not holds_for(cpu, lock, what & 1 != 0):
+            broken(cpu, GUARDED_BY, what & ~1, lock, 0)
+
+
+@kernel
+def access(near, what):
+    """What happens before an access to a shared word: a schedule point, then the check of its guard."""
+    if exploring(near) and engine_of(near).ended == GOING:
+        access_point(near, what)
+        check_guard(near, what)
+
+
+def access_by_python(memory, what):
+    """Do the same with the JIT off."""
+    if jit_off() and memory.near is not None:
+        access(memory.near, what)
+
+
+ACCESS[:] = [access_by_python, access]
