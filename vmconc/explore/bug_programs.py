@@ -5,7 +5,7 @@ Programs whose bug is seen at quiescence do not exit: what is torn down shows no
 """
 
 from vmconc.program.builder import PAGE, PlanBuilder
-from vmconc.vm.opcodes import INHERIT_COPY, MAP_SHARED, PROT_READ, PROT_WRITE
+from vmconc.vm.opcodes import ADVICE_DONTNEED, INHERIT_COPY, INHERIT_SHARE, MAP_SHARED, PROT_READ, PROT_WRITE
 
 BASE = 0x10_0000_0000
 READ_WRITE = PROT_READ | PROT_WRITE
@@ -93,6 +93,16 @@ def unmap_shared(build: PlanBuilder) -> None:
     build.munmap(child, page(1), PAGE)
 
 
+def share_a_list(build: PlanBuilder) -> None:
+    """Let two spaces share the layer below their first objects, and end the one that has it as its first."""
+    parent = mapped(build, 1)
+    build.touch(parent, BASE, write=True)
+    child = build.fork(parent)
+    build.touch(child, BASE, write=True)
+    build.fork(child)
+    build.exit_(parent)
+
+
 def walk_against_collapse(build: PlanBuilder, file: bool = False) -> None:
     """Read a page of the third layer while the parent forks: only the second layer points to the third by then."""
     parent = mapped(build, 3, file=file)
@@ -132,6 +142,15 @@ def unmap_part(build: PlanBuilder) -> None:
     parent = mapped(build, 2)
     build.touch(parent, page(1), write=True)
     build.munmap(parent, page(1), PAGE)
+
+
+def fault_against_madvise(build: PlanBuilder) -> None:
+    """Write a private page of a file in a child that shares the memory, while the parent gives a hint about it."""
+    parent = mapped(build, 1, file=True)
+    build.minherit(parent, BASE, PAGE, INHERIT_SHARE)
+    child = build.fork(parent)
+    build.touch(child, BASE, write=True)
+    build.madvise(parent, BASE, PAGE, ADVICE_DONTNEED)
 
 
 def two_writers(build: PlanBuilder) -> None:

@@ -99,6 +99,12 @@ CATALOGUE = (
         "P and C share an object. C unmaps a part of it: its pages are freed though P maps them.",
     ),
     Bug(
+        "B19", "ONEMAPPING is set again when one reference is left", "one-mapping", "mutation", ("backing",),
+        programs.share_a_list,
+        "C and its child G share a list whose object P maps as well. P exits: one reference is left, that of the list, "
+        "and through it two entries.",
+    ),
+    Bug(
         "B21", "faults walk without chain locks", "oracle", "DragonFly b12defdc61", ("chained",),
         programs.walk_against_collapse,
         "T1 has looked into L1, where the page is not, and waits for the token of L2, which T3 has. T2 collapses: the "
@@ -121,6 +127,12 @@ CATALOGUE = (
         "T1 faults and has the chain lock. T2 clips the entry and adds a reference without waiting for T1.",
     ),
     Bug(
+        "B25", "fork divides or shares an object without its chain lock", "chain-referenced",
+        "mutation, like FreeBSD r335171", ("chained",), programs.fork_against_fault,
+        "T1 faults and reads with the chain lock held. P forks, does not ask for the chain lock and adds the child's "
+        "reference to the object that T1 is about to put a page into.",
+    ),
+    Bug(
         "B27", "a page is allocated with a shared token", "page-without-token", "mutation", BOTH,
         programs.write_anonymous,
         "T1 finds no page and allocates one without asking for the token exclusively; so may T2.",
@@ -136,6 +148,12 @@ CATALOGUE = (
         BOTH, programs.two_writers,
         "T1 finds no page and exchanges its token. In between T2 inserts the page, maps it and writes. T1 inserts "
         "another one without a second look, and what T2 wrote is gone.",
+    ),
+    Bug(
+        "B30", "a scan goes on with a page that it had to wait for", "free-page", "DragonFly 120ac5dd96", ("backing",),
+        programs.fault_against_madvise,
+        "T1 has a new page busy while it reads the one to be copied. P scans the object and waits for the page. T1 "
+        "begins anew and frees it. P puts the free page on the inactive queue.",
     ),
     Bug(
         "B32", "WANTED is set without a second look at the busy bit", "deadlock", "DragonFly 41bf5974e2", BOTH,

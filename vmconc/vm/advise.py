@@ -3,13 +3,14 @@
 (DragonFly `sys/vm/vm_object.c` vm_object_madvise, `vm_map.c` vm_map_clean; `dragonfly.md` 5.1.)
 """
 
-from vmconc.locks.busy import busy_sleep, busy_try
+from vmconc.locks.busy import busy_sleep, busy_try, busy_wait
 from vmconc.locks.classes import EXCLUSIVE
 from vmconc.locks.lockmgr import lock_release, lock_shared
 from vmconc.locks.sites import site
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import operation
 from vmconc.memory.pagebytes import PAGE_SHIFT
+from vmconc.memory.queries import bug
 from vmconc.memory.refs import at
 from vmconc.vm.map import entry_at, map_search
 from vmconc.vm.object import object_drop, object_hold
@@ -48,6 +49,18 @@ def advise_page(cpu, object, page, advice):
 
 
 @kernel
+def advise_later(cpu, object, page, advice):
+    """Follow a hint for a page that was busy, without looking it up again (B30: by now it may be anybody's, or free).
+
+    Locks: entry  the object's token exclusively
+           exit   same; it was lost in between
+    """
+    busy_wait(cpu, page.busy, True, MADVISE)
+    advise_page(cpu, object, page, advice)
+    page_wakeup(cpu, page)
+
+
+@kernel
 def advise_object(cpu, object, start, end, advice):
     """Follow a hint for the resident pages with start <= index < end.
 
@@ -62,6 +75,9 @@ def advise_object(cpu, object, start, end, advice):
             if page.wire_count == 0:
                 advise_page(cpu, object, page, advice)
             page_wakeup(cpu, page)
+            index += 1
+        elif bug(cpu, "B30"):
+            advise_later(cpu, object, page, advice)
             index += 1
         else:
             busy_sleep(cpu, page.busy, True, MADVISE)

@@ -16,6 +16,7 @@ from vmconc.vm.object import (
     object_drop,
     object_free_pages,
     object_hold,
+    object_set,
     object_terminate,
 )
 from vmconc.vm.pmap import pmap_remove
@@ -42,6 +43,8 @@ def deallocate(cpu, object):
         broken(cpu, COUNT_UNDERFLOW, offset(object), 1, before)
     if before == 1:
         object_terminate(cpu, object)
+    elif before == 2 and bug(cpu, "B19"):  # the last one may be that of a list which several entries share
+        object_set(object, OBJ_ONEMAPPING)
     object_drop(cpu, object)
 
 

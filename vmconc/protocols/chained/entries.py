@@ -143,7 +143,8 @@ def copy_anonymous(cpu, parent, entry):
     """
     object = entry.object
     object_hold(cpu, object, EXCLUSIVE, FORK)
-    chain_object_acquire(cpu, object, EXCLUSIVE, FORK)
+    if not bug(cpu, "B25"):
+        chain_object_acquire(cpu, object, EXCLUSIVE, FORK)
     must_copy(cpu, parent, entry)
     collapse(cpu, object)
     divided = divisible(object)
@@ -152,7 +153,8 @@ def copy_anonymous(cpu, parent, entry):
     else:
         reference_locked(cpu, object)
     object_clear(entry.object, OBJ_ONEMAPPING)
-    chain_object_release(cpu, object)
+    if not bug(cpu, "B25"):
+        chain_object_release(cpu, object)
     object_drop(cpu, object)
     if divided:
         object_deallocate(cpu, object)
