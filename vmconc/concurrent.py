@@ -53,8 +53,8 @@ from vmconc.memory.table import slot_of
 __all__ = [
     "Condition", "Mutex", "Rwlock", "Semaphore", "Spinlock", "Words", "after", "atomic_add", "atomic_and",
     "atomic_cas", "atomic_or", "atomic_store", "atomic_swap", "check", "condition_signal", "condition_wait",
-    "guarded_by", "kernel", "mutex_lock", "mutex_try", "mutex_unlock", "read_lock", "read_unlock", "semaphore_down",
-    "semaphore_up", "shared", "spin_acquire", "spin_release", "thread", "wait_a_turn", "write_lock", "write_unlock",
+    "explore", "guarded_by", "kernel", "mutex_lock", "mutex_try", "mutex_unlock", "read_lock", "read_unlock",
+    "semaphore_down", "semaphore_up", "shared", "spin_acquire", "spin_release", "thread", "wait_a_turn", "write_lock", "write_unlock",
 ]  # fmt: skip
 
 Rwlock, Spinlock = Lockmgr, Spin
@@ -115,12 +115,28 @@ def thread(count: Any = 1) -> Any:
 def after(function: Callable[..., object]) -> Any:
     """Make a function of (cpu, shared) what runs when all threads have finished."""
     compiled = kernel(function)
-    LAST[function.__module__] = compiled
+    LAST.setdefault(function.__module__, {})[function.__name__] = compiled
     return compiled
 
 
+def explore(executions: int = 2000, strategy: str = "portfolio", depth: int = 2, seed: int | None = None) -> Any:
+    """Make a function of (cpu, shared) a test for pytest that explores the threads of its file.
+
+    The function is what runs when all threads have finished, as with `@after`.  The test fails with each step that
+    leads to the failure and the line that replays it.  Without a `seed` --vmconc-seed of the session holds.
+    """
+
+    def mark(function: Callable[..., object]) -> Any:
+        from vmconc.explore.testing import explored_test
+
+        after(function)
+        return explored_test(function, executions, strategy, depth, seed)
+
+    return mark
+
+
 THREADS: dict[str, list[Any]] = {}  # by name of the program's module
-LAST: dict[str, Any] = {}
+LAST: dict[str, dict[str, Any]] = {}  # by name of the module and of the function
 
 
 @kernel
@@ -172,7 +188,12 @@ def spin_release(cpu, lock):
     spin_unlock(cpu, lock, USER_SPIN)
 
 
-def declared_in(module: ModuleType) -> tuple[Any, list[Any], Any]:
-    """Return what a program's file declares: its shared class, its threads, what runs last (None: nothing)."""
+def declared_in(module: ModuleType, last: str = "") -> tuple[Any, list[Any], Any]:
+    """Return what a program's file declares: its shared class, its threads, what runs last (None: nothing).
+
+    `last` names one of several functions that could run last.
+    """
     classes = [value for value in vars(module).values() if isinstance(value, type) and hasattr(value, "begins")]
-    return (classes[0] if classes else None), THREADS.get(module.__name__, []), LAST.get(module.__name__)
+    ends = LAST.get(module.__name__, {})
+    end = ends[last] if last else next(iter(ends.values()), None)
+    return (classes[0] if classes else None), THREADS.get(module.__name__, []), end

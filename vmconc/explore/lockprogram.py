@@ -40,11 +40,14 @@ def import_file(path: Path) -> ModuleType:
     return module
 
 
-def lock_laboratory(module: ModuleType, watched: int = 0) -> Laboratory:
-    """Return an engine for a lock program; `watched`: keep so many lock operations.  Raises ProgramError."""
+def lock_laboratory(module: ModuleType, watched: int = 0, check: str = "") -> Laboratory:
+    """Return an engine for a lock program; `watched`: keep so many lock operations; `check`: what runs last.
+
+    Raises ProgramError.
+    """
     from vmconc.concurrent import declared_in
 
-    declared, threads, last = declared_in(module)
+    declared, threads, last = declared_in(module, check)
     if declared is None or not threads:
         raise ProgramError(f"{module.__file__} has no @shared class or no @thread: see `vmconc.concurrent`")
     cpus = len(threads) + (last is not None)

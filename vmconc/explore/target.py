@@ -24,6 +24,7 @@ class Target(msgspec.Struct, frozen=True):
     bugs: list[str] = []
     io_errors: int = 0  # of 1,000 disk requests fail
     limit: int = 100_000  # steps of an execution
+    check: str = ""  # of a lock program with several functions that could run last: which
 
     @property
     def name(self) -> str:
@@ -52,7 +53,7 @@ def make_locks(target: Target, watched: bool) -> Laboratory:
 
     if target.options:
         raise ProgramError(f"{target.program} is a lock program and has no options")
-    return lock_laboratory(load_file(Path(target.program)), STEPS if watched else 0)
+    return lock_laboratory(load_file(Path(target.program)), STEPS if watched else 0, target.check)
 
 
 def make_machine(target: Target, watched: bool) -> Laboratory:
