@@ -139,7 +139,8 @@ def slug(heading: str) -> str:
 def test_every_option_that_is_named_exists():
     """Options of commands that are not ours are known here."""
     foreign = {"--strict", "--show-mmap-events", "--show-task-events", "--check"}
-    source = "".join(path.read_text() for path in (ROOT / "vmconc" / "cli").glob("*.py"))
+    files = [*(ROOT / "vmconc" / "cli").glob("*.py"), ROOT / "vmconc" / "pytest_plugin.py"]
+    source = "".join(path.read_text() for path in files)
     for page in PAGES:
         for option in set(OPTION.findall(page.read_text())) - foreign:
             assert re.search(rf'"(--[a-z]+/)?{option}[/"]', source), f"{page.name}: {option}"

@@ -54,7 +54,8 @@ __all__ = [
     "Condition", "Mutex", "Rwlock", "Semaphore", "Spinlock", "Words", "after", "atomic_add", "atomic_and",
     "atomic_cas", "atomic_or", "atomic_store", "atomic_swap", "check", "condition_signal", "condition_wait",
     "explore", "guarded_by", "kernel", "mutex_lock", "mutex_try", "mutex_unlock", "read_lock", "read_unlock",
-    "semaphore_down", "semaphore_up", "shared", "spin_acquire", "spin_release", "thread", "wait_a_turn", "write_lock", "write_unlock",
+    "semaphore_down", "semaphore_up", "shared", "spin_acquire", "spin_release", "thread", "wait_a_turn",
+    "write_lock", "write_unlock",
 ]  # fmt: skip
 
 Rwlock, Spinlock = Lockmgr, Spin
