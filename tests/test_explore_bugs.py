@@ -14,7 +14,7 @@ from vmconc.schedule.records import ENDINGS, FINISHED
 from vmconc.schedule.strategies import STAY
 
 ROOT = Path(__file__).resolve().parent.parent
-LIMIT = 400
+LIMIT = 1200
 CASES = [(bug, protocol) for bug in CATALOGUE for protocol in bug.protocols]
 NAMES = [f"{bug.name}-{protocol}" for bug, protocol in CASES]
 interpreted = pytest.mark.skipif(not jit_off(), reason="each bug is a build of its own: 45 s to compile")

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from vmconc.checks.violations import inline_violations
+from vmconc.explore.failure import explain
 from vmconc.explore.lockprogram import load_file, lock_laboratory
 from vmconc.memory.jit import jit_off
 from vmconc.program.errors import ProgramError
-from vmconc.schedule.records import FINISHED, VIOLATED
+from vmconc.schedule.records import DEADLOCK, FINISHED, VIOLATED
 from vmconc.schedule.strategies import PCT, POS, UNIFORM
 
 MANY = 60 if jit_off() else 2000
@@ -121,6 +122,48 @@ def test_the_example_of_the_documentation_fails_as_it_says(tmp_path):
     lab = program(tmp_path, "documented", page.split("```python\n")[1].split("```")[0])
     lab.run(MANY)
     assert lab.engine.ended == VIOLATED and lab.argument.balance == 110
+
+
+THREADS = """
+@shared
+class Relay:
+    turn: int
+
+@thread
+def main(cpu, relay):
+    for index in range(1, 1 + STARTED):
+        start(cpu, index)
+        join(cpu, index)
+    check(cpu, relay.turn == STARTED)
+
+@thread(3, started=False)
+def pass_on(cpu, relay):
+    check(cpu, relay.turn == cpu.index - 1)
+    relay.turn = cpu.index
+"""
+
+
+@pytest.mark.parametrize("started", [0, 1, 3])
+def test_a_thread_runs_after_its_start_and_before_its_join(tmp_path, started):
+    """One that nobody starts is not waited for at the end."""
+    path = tmp_path / "relay.py"
+    path.write_text(HEAD + 'STARTED = option("started", 3)\n' + THREADS)
+    lab = lock_laboratory(load_file(path, {"started": started}))
+    assert lab.run(MANY) == MANY and lab.engine.ended == FINISHED
+    assert lab.engine.longest == 4 * started + 1 and lab.argument.turn == started
+
+
+def test_who_joins_what_nobody_starts_is_in_a_deadlock(tmp_path):
+    lab = program(tmp_path, "waits", THREADS.replace("        start(cpu, index)\n", "").replace("STARTED", "1"))
+    assert lab.run(1) == 1 and lab.engine.ended == DEADLOCK
+    assert "Fiber 1" in explain(lab)[1]
+
+
+def test_an_option_that_the_program_does_not_have_is_refused(tmp_path):
+    path = tmp_path / "relay.py"
+    path.write_text(HEAD + 'STARTED = option("started", 3)\n' + THREADS)
+    with pytest.raises(ProgramError, match="no option runners"):
+        load_file(path, {"runners": 3})
 
 
 @pytest.mark.parametrize("text", ["x = 1\n", "1 / 0\n", "@shared\nclass Lonely:\n    x: int\n"])

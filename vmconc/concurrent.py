@@ -16,8 +16,9 @@ A program is a file.  `vmconc explore FILE` runs its threads in every order it c
     def nothing_is_lost(cpu, account):
         check(cpu, account.balance == 120)
 
-Each access to a field of the `@shared` class is a step of its own, and so is each operation on a lock.  Threads and
-what they call are compiled: integers, `if`, `while`, `for ... in range(...)`; a function they call is a `@kernel`.
+Each access to a field of the `@shared` class is a step of its own, and so is each operation on a lock, and the `start`
+and `join` of a thread.  Threads and what they call are compiled: integers, `if`, `while`, `for ... in range(...)`; a
+function they call is a `@kernel`.
 """
 
 from collections.abc import Callable
@@ -44,6 +45,7 @@ from vmconc.locks.rules import CHECKED, broken
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import look_later
 from vmconc.locks.spin import Spin, spin_lock, spin_unlock
+from vmconc.locks.threads import join, start
 from vmconc.memory import refs
 from vmconc.memory.atomics import atomic_add, atomic_and, atomic_cas, atomic_or, atomic_store, atomic_swap
 from vmconc.memory.jit import kernel
@@ -53,8 +55,9 @@ from vmconc.memory.table import slot_of
 __all__ = [
     "Condition", "Mutex", "Rwlock", "Semaphore", "Spinlock", "Words", "after", "atomic_add", "atomic_and",
     "atomic_cas", "atomic_or", "atomic_store", "atomic_swap", "check", "condition_signal", "condition_wait",
-    "explore", "guarded_by", "kernel", "mutex_lock", "mutex_try", "mutex_unlock", "read_lock", "read_unlock",
-    "semaphore_down", "semaphore_up", "shared", "spin_acquire", "spin_release", "thread", "wait_a_turn",
+    "explore", "guarded_by", "join", "kernel", "mutex_lock", "mutex_try", "mutex_unlock", "option", "read_lock",
+    "read_unlock", "semaphore_down", "semaphore_up", "shared", "spin_acquire", "spin_release", "start", "thread",
+    "wait_a_turn",
     "write_lock", "write_unlock",
 ]  # fmt: skip
 
@@ -100,14 +103,26 @@ def shared(cls: type) -> type:
     return twin
 
 
-def thread(count: Any = 1) -> Any:
-    """Make a function of (cpu, shared) a thread, or `@thread(n)`: n threads, told apart by `cpu.index`."""
+def option(name: str, default: int) -> int:
+    """Return a number that the program can be given when it is loaded: a constant to its threads."""
+    return GIVEN.pop(name, default)
+
+
+def thread(count: Any = 1, started: bool = True) -> Any:
+    """Make a function of (cpu, shared) a thread, or `@thread(n)`: n threads, told apart by `cpu.index`.
+
+    With `started=False` they wait for another thread to `start` them, by their `cpu.index`: they are numbered as they
+    stand in the file.
+    """
     if callable(count):
         return thread(1)(count)
 
     def mark(function: Callable[..., object]) -> Any:
         compiled = kernel(function)
-        THREADS.setdefault(function.__module__, []).extend([compiled] * count)
+        threads = THREADS.setdefault(function.__module__, [])
+        if not started:
+            LATER.setdefault(function.__module__, []).extend(range(len(threads), len(threads) + count))
+        threads.extend([compiled] * count)
         return compiled
 
     return mark
@@ -137,7 +152,9 @@ def explore(executions: int = 2000, strategy: str = "portfolio", depth: int = 2,
 
 
 THREADS: dict[str, list[Any]] = {}  # by name of the program's module
+LATER: dict[str, list[int]] = {}  # by name of the program's module: numbers of the threads that others start
 LAST: dict[str, dict[str, Any]] = {}  # by name of the module and of the function
+GIVEN: dict[str, int] = {}  # options of the program that is being loaded, until it asks for them
 
 
 @kernel
@@ -187,6 +204,12 @@ def spin_acquire(cpu, lock):
 def spin_release(cpu, lock):
     """Release a spinlock."""
     spin_unlock(cpu, lock, USER_SPIN)
+
+
+def forget(name: str) -> None:
+    """Forget what a module of this name has declared: it is loaded anew."""
+    for declared in (THREADS, LATER, LAST):
+        declared.pop(name, None)
 
 
 def declared_in(module: ModuleType, last: str = "") -> tuple[Any, list[Any], Any]:

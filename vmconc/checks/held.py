@@ -6,6 +6,7 @@ from vmconc.checks.places import place
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
 from vmconc.locks.cpu import HELD_MAX, HELD_SITE_MASK, HELD_SITE_SHIFT, HELD_WHAT_MASK, STATE_BLOCKED, STATE_NAMES
 from vmconc.locks.sites import site_name
+from vmconc.schedule.records import BARRED
 from vmconc.vm.opcodes import KIND_NAMES, TOUCH_WRITE
 
 
@@ -33,10 +34,18 @@ def operation(segment: Any, number: int) -> dict[str, Any]:
     return {"index": op.stamp - 1, "kind": kind, "va": hex(op.va), "lwp": op.lwp}
 
 
+def sleeps_on(segment: Any, cpu: Any) -> int:
+    """Return the byte offset of what a CPU sleeps on or, where CPUs take turns, of the gate that bars it; or 0."""
+    if cpu.state == STATE_BLOCKED:
+        return int(cpu.channel)
+    fiber: Any = segment.nth("Fiber", cpu.index) if cpu.index < segment.table("Fiber").capacity else None
+    return int(fiber.gate) if fiber is not None and fiber.state == BARRED else 0
+
+
 def waits_for(segment: Any, cpu: Any) -> dict[str, Any] | None:
     """Describe what a CPU sleeps on, None if it does not sleep or is just being woken."""
-    channel = cpu.channel
-    if cpu.state != STATE_BLOCKED or channel == 0:
+    channel = sleeps_on(segment, cpu)
+    if channel == 0:
         return None
     return {
         "instance": place(segment, channel),

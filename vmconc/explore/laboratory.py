@@ -12,7 +12,7 @@ from vmconc.memory.segment import Segment
 from vmconc.memory.stacks import BODIES, STACK_BYTES
 from vmconc.memory.struct import STRUCTS
 from vmconc.schedule.engine import end_turn, explore
-from vmconc.schedule.records import FINISHED, KEPT
+from vmconc.schedule.records import FINISHED, KEPT, WORDS_MAX
 
 GUARD_BYTES = 4096
 PROT_NONE = 0
@@ -21,7 +21,7 @@ TURNS = 1 << 20
 
 def engine_tables(fibers: int, turns: int = TURNS, states: int = 0) -> dict[str, int]:
     """Return the sizes of the engine's tables for so many CPUs, daemons included; `states`: how many to tell apart."""
-    return {"Scheduler": 1, "Fiber": fibers + 1, "Turn": turns, "Given": turns, "Seen": states}
+    return {"Scheduler": 1, "Fiber": fibers + 1, "Turn": turns, "Given": turns, "Seen": states, "Touched": WORDS_MAX}
 
 
 def address_of(compiled: Any, *arguments: Any) -> int:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+import zlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,34 +10,49 @@ from typing import Any
 from vmconc.explore.laboratory import Laboratory, engine_tables
 from vmconc.locks.classes import RWLOCK
 from vmconc.memory.build import Build
+from vmconc.memory.jit import VARIANT
 from vmconc.memory.segment import Sizes, create
 from vmconc.memory.struct import STRUCTS, WORD_BYTES, Embed
 from vmconc.program.errors import ProgramError
 
 QUEUES = 64
-LOADED: dict[Path, ModuleType] = {}
+LOADED: dict[str, ModuleType] = {}
 
 
-def load_file(path: Path) -> ModuleType:
-    """Import a program's file, once.  Raises ProgramError with what went wrong there."""
-    path = path.resolve()
-    if path not in LOADED:
-        LOADED[path] = import_file(path)
-    return LOADED[path]
+def load_file(path: Path, options: dict[str, int] | None = None) -> ModuleType:
+    """Import a program's file with these options, once.  Raises ProgramError with what went wrong there."""
+    path, options = path.resolve(), options or {}
+    variant = ",".join(f"{name}={options[name]}" for name in sorted(options))
+    name = module_name(path, variant)
+    if name not in LOADED:
+        LOADED[name] = import_file(path, name, options, variant)
+    return LOADED[name]
 
 
-def import_file(path: Path) -> ModuleType:
-    """Import a program's file under a name of its own."""
-    name = f"vmconc_program_{len(LOADED)}_{path.stem}"
+def module_name(path: Path, variant: str = "") -> str:
+    """Return the name under which a file is imported with some options."""
+    return f"vmconc_program_{path.stem}_{zlib.crc32(f'{path} {variant}'.encode()):08x}"
+
+
+def import_file(path: Path, name: str, options: dict[str, int], variant: str) -> ModuleType:
+    """Import a program's file under a name that is the same in every process: the disk cache refers to it."""
+    from vmconc.concurrent import GIVEN, forget
+
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ProgramError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    vars(module)[VARIANT] = variant
+    forget(name)
+    GIVEN.clear()
+    GIVEN.update(options)
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         raise ProgramError(f"{path}: {type(error).__name__}: {error}") from error
+    if GIVEN:
+        raise ProgramError(f"{path} has no option {', '.join(sorted(GIVEN))}")
     return module
 
 
@@ -45,7 +61,7 @@ def lock_laboratory(module: ModuleType, watched: int = 0, check: str = "") -> La
 
     Raises ProgramError.
     """
-    from vmconc.concurrent import declared_in
+    from vmconc.concurrent import LATER, declared_in
 
     declared, threads, last = declared_in(module, check)
     if declared is None or not threads:
@@ -63,7 +79,11 @@ def lock_laboratory(module: ModuleType, watched: int = 0, check: str = "") -> La
     begin_with(root, declared)
     guard_words(segment, root)
     bodies = threads + ([last] if last is not None else [])
-    return Laboratory(segment, bodies, root, daemons=int(last is not None), finale=last is not None)
+    lab = Laboratory(segment, bodies, root, daemons=int(last is not None), finale=last is not None)
+    for index in LATER.get(module.__name__, []):
+        fiber: Any = segment.nth("Fiber", index)
+        fiber.later = 1
+    return lab
 
 
 def guard_words(segment: Any, root: Any) -> None:

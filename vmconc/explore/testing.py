@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vmconc.explore.lockprogram import LOADED
+from vmconc.explore.lockprogram import LOADED, module_name
 from vmconc.explore.search import SEED_BITS, Budget, choices_of
 from vmconc.explore.session import Watcher, replay
 from vmconc.explore.session import explore as explore_target
@@ -36,7 +36,7 @@ def explored_test(
     path = Path(inspect.getfile(function)).resolve()
 
     def test() -> None:
-        LOADED.setdefault(path, sys.modules[function.__module__])
+        LOADED.setdefault(module_name(path), sys.modules[function.__module__])
         target = Target(str(path), check=function.__name__)
         chosen = seed_for(seed)
         explored = explore_target(

@@ -13,6 +13,9 @@ from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store, atomic_s
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset, struct
 from vmconc.memory.struct import guard
+from vmconc.schedule.engine import pass_gate
+from vmconc.schedule.gates import open_gate, shut_gate
+from vmconc.schedule.records import exploring
 
 LOCK = site("mutex.lock")
 DOWN = site("semaphore.down")
@@ -49,13 +52,31 @@ def mutex_lock(cpu, mutex):
     Locks: entry  not held by this CPU
            exit   held
     """
-    requested(cpu, offset(mutex), MUTEX, EXCLUSIVE)
+    if exploring(cpu):
+        mutex_take(cpu, mutex)
+    else:
+        requested(cpu, offset(mutex), MUTEX, EXCLUSIVE)
+        mutex_wait(cpu, mutex)
+    acquired(cpu, offset(mutex), MUTEX, EXCLUSIVE, LOCK)
+
+
+@kernel
+def mutex_take(cpu, mutex):
+    """Acquire where CPUs take turns: this one is not chosen before the mutex is free."""
+    cpu.reason = LOCK
+    pass_gate(cpu, offset(mutex) | EXCLUSIVE, offset(mutex), mutex.owner != 0)
+    mutex.owner = cpu.index + 1
+    shut_gate(cpu, offset(mutex))
+
+
+@kernel
+def mutex_wait(cpu, mutex):
+    """Acquire where CPUs run side by side."""
     if not atomic_cas(mutex, "owner", 0, cpu.index + 1):
         since = wait_begins(cpu, MUTEX, EXCLUSIVE)
         while not atomic_cas(mutex, "owner", 0, cpu.index + 1):
             mutex_sleep(cpu, mutex)
         wait_ends(cpu, MUTEX, since)
-    acquired(cpu, offset(mutex), MUTEX, EXCLUSIVE, LOCK)
 
 
 @kernel
@@ -76,6 +97,7 @@ def mutex_try(cpu, mutex):
     if not atomic_cas(mutex, "owner", 0, cpu.index + 1):
         failed(cpu, MUTEX)
         return False
+    shut_gate(cpu, offset(mutex))
     acquired(cpu, offset(mutex), MUTEX, EXCLUSIVE, LOCK)
     return True
 
@@ -92,6 +114,7 @@ def mutex_unlock(cpu, mutex):
         return
     released(cpu, offset(mutex), MUTEX)
     atomic_store(mutex, "owner", 0)
+    open_gate(cpu, offset(mutex))
     if atomic_swap(mutex, "waiters", 0) != 0:
         wake_all(cpu, offset(mutex))
 
@@ -99,7 +122,26 @@ def mutex_unlock(cpu, mutex):
 @kernel
 def semaphore_down(cpu, semaphore):
     """Wait until the value is above zero, then take one off it."""
-    point(cpu, offset(semaphore), EXCLUSIVE)
+    if exploring(cpu):
+        semaphore_pass(cpu, semaphore)
+    else:
+        point(cpu, offset(semaphore), EXCLUSIVE)
+        semaphore_wait(cpu, semaphore)
+
+
+@kernel
+def semaphore_pass(cpu, semaphore):
+    """Take one off the value where CPUs take turns: this one is not chosen before it is above zero."""
+    cpu.reason = DOWN
+    pass_gate(cpu, offset(semaphore) | EXCLUSIVE, offset(semaphore), semaphore.value <= 0)
+    semaphore.value -= 1
+    if semaphore.value <= 0:
+        shut_gate(cpu, offset(semaphore))
+
+
+@kernel
+def semaphore_wait(cpu, semaphore):
+    """Take one off the value where CPUs run side by side."""
     since = 0
     while not semaphore_take(semaphore):
         since = wait_begins(cpu, SEMAPHORE, SHARED)
@@ -124,6 +166,7 @@ def semaphore_up(cpu, semaphore):
     """Add one to the value and wake those who wait."""
     point(cpu, offset(semaphore), EXCLUSIVE)
     atomic_add(semaphore, "value", 1)
+    open_gate(cpu, offset(semaphore))
     if atomic_swap(semaphore, "waiters", 0) != 0:
         wake_all(cpu, offset(semaphore))
 

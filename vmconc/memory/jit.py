@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 KERNEL_LAYERS = ("memory", "schedule", "locks", "vm", "protocols")
 KERNEL_FILES = ("concurrent.py",)
 KEPT_DIGESTS = 3
+VARIANT = "__variant__"  # global of a program's file: the options that it is loaded with
 SETTINGS = ("NUMBA_OPT", "NUMBA_BOUNDSCHECK", "NUMBA_DEBUGINFO", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
 
 
@@ -80,7 +81,10 @@ def kernel(function, apart=False):
     """Compile `function` for shared memory: cached on disk, GIL released, C division.
 
     `apart`: it is called by symbol however short it is: what it calls in turn would bloat its many callers.
+    The options of a program's file are constants of its kernels, so they are part of their names on disk.
     """
+    if function.__globals__.get(VARIANT):
+        function.__qualname__ += f"[{function.__globals__[VARIANT]}]"
     outline(function, apart)
     compiled = numba.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
     return compiled if jit_off() else without_literals(compiled)

@@ -30,7 +30,7 @@ class Restore:
     arguments: tuple[Any, ...]
 
     def __call__(self) -> None:
-        getattr(importlib.import_module(self.module), self.name).compile(self.arguments)
+        getattr(importlib.import_module(self.module), self.name.partition("[")[0]).compile(self.arguments)
 
 
 class Outside:

@@ -7,13 +7,14 @@ point, so that each decision knows what every CPU is about to do.
 
 from vmconc.memory.gated import controlled_only
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import at, words_at
+from vmconc.memory.refs import at, offset, words_at
 from vmconc.memory.segment import HEADER
 from vmconc.memory.stacks import stack_fresh, stack_switch
 from vmconc.memory.system import debugger_point, schedule_point
 from vmconc.memory.table import table
 from vmconc.memory.written import bring_back
 from vmconc.schedule.chance import draw
+from vmconc.schedule.gates import bar, open_gate
 from vmconc.schedule.pct import fall_behind
 from vmconc.schedule.records import (
     ASLEEP,
@@ -21,6 +22,7 @@ from vmconc.schedule.records import (
     DONE,
     FINISHED,
     GOING,
+    LATER,
     LIVELOCK,
     READY,
     TIMED,
@@ -33,8 +35,8 @@ from vmconc.schedule.records import (
     unready,
 )
 from vmconc.schedule.states import note_state
-from vmconc.schedule.steps import STEP_LOAD, STEP_STORE, log_step
-from vmconc.schedule.strategies import begin_strategy, choose
+from vmconc.schedule.steps import STEP_LOAD, STEP_SLEEP, STEP_STORE, log_step
+from vmconc.schedule.strategies import begin_strategy, choose, choose_only, stepped
 
 
 @kernel
@@ -90,7 +92,7 @@ def chance(cpu, n):
 def decide(engine, index):
     """Return which ready CPU goes on; `index` ran last."""
     if engine.ready_count == 1:
-        return engine.ready[0]
+        return choose_only(engine)
     chosen = prescribed(engine, index) if engine.turns < engine.given else choose(engine, index)
     note_turn(engine, chosen)
     return chosen
@@ -129,15 +131,40 @@ def pass_point(cpu, what):
     fiber_of(cpu, cpu.index).what = what
     if engine.parking != 0:
         to_engine(cpu, engine)
-    elif engine.ready_count > 1:
+    else:
         chosen = decide(engine, cpu.index)
         if chosen != cpu.index:
             engine.preemptions += 1
             go_on(cpu, engine, chosen)
+    count_step(cpu, engine)
+
+
+@kernel
+def count_step(cpu, engine):
+    """Note that a CPU makes the step before which it stood."""
+    fiber = fiber_of(cpu, cpu.index)
+    fiber.steps += 1
+    stepped(engine, fiber, cpu.index)
     engine.steps += 1
     debugger_point(engine.steps)
     if engine.steps > engine.limit:
         finish(cpu, TOO_LONG)
+
+
+@controlled_only
+def pass_gate(cpu, what, gate, shut):
+    """A schedule point before a step that has to wait while a gate is shut: until then the CPU is not chosen."""
+    engine, fiber = engine_of(cpu), fiber_of(cpu, cpu.index)
+    fiber.gate = gate
+    if not shut:
+        pass_point(cpu, what)
+    else:
+        fiber.what = what
+        log_step(cpu, STEP_SLEEP, gate, 0, 0, cpu.reason)
+        bar(engine, fiber)
+        pass_on(cpu, engine)
+        count_step(cpu, engine)
+    fiber.gate = 0
 
 
 @kernel
@@ -222,6 +249,7 @@ def end_turn(cpu):
     fiber = fiber_of(cpu, cpu.index)
     fiber.state = DONE
     unready(engine, fiber)
+    open_gate(cpu, offset(fiber))
     engine.working -= 1 - fiber.daemon
     if engine.parking == 0 and engine.working == 0:
         last_act(cpu, engine)
@@ -252,17 +280,30 @@ def begin_execution(near, engine):
     engine.working = engine.workers
     engine.ready_count = 0
     engine.parking = 1
-    cpus = table(near, "Cpu")
     for index in range(engine.fibers):
         fiber = fiber_of(near, index)
         fiber.state = READY
-        fiber.what = 0
-        stack_fresh(fiber.stack, at(near, "Cpu", cpus.first + index * cpus.stride))
-        if index != engine.finale - 1:
-            make_ready(engine, fiber, index)
-            engine.current = index
-            stack_switch(fiber_of(near, engine.fibers).stack, fiber.stack)
+        fiber.what = fiber.gate = fiber.shut = 0
+        fiber.most = max(fiber.most, fiber.steps)
+        fiber.steps = 0
+        park(near, engine, fiber, index)
     engine.parking = 0
+
+
+@kernel
+def park(near, engine, fiber, index):
+    """Bring a CPU to its first point; one that is started later stays there until then."""
+    cpus = table(near, "Cpu")
+    stack_fresh(fiber.stack, at(near, "Cpu", cpus.first + index * cpus.stride))
+    if index == engine.finale - 1:
+        return
+    make_ready(engine, fiber, index)
+    engine.current = index
+    stack_switch(fiber_of(near, engine.fibers).stack, fiber.stack)
+    if fiber.later != 0 and fiber.state == READY:
+        fiber.state = LATER
+        unready(engine, fiber)
+        engine.working -= 1
 
 
 @kernel

@@ -1,8 +1,9 @@
-"""PCT: random ranks, the highest goes on; before `depth` - 1 random steps who would go on falls behind all others.
+"""PCT: random ranks, the highest goes on; before each of `depth` - 1 random steps who would make it falls back.
 
 A bug of depth d in a program of n CPUs and k steps is found with a probability of at least 1 / (n * k ** (d - 1)).
 (Burckhardt, Kothari, Musuvathi, Nagarakatte: A randomized scheduler with probabilistic guarantees of finding bugs,
-ASPLOS 2010.)
+ASPLOS 2010.)  The bound needs those who fell to be ranked in every order, so their ranks do not follow the steps: the
+first change point drawn gives rank 0, the second -1, whichever comes first.
 """
 
 from vmconc.memory.jit import kernel
@@ -13,13 +14,19 @@ from vmconc.schedule.records import fiber_of
 @kernel
 def begin_ranked(engine):
     """Shuffle the ranks and draw the steps at which they change."""
+    shuffle_ranks(engine)
+    engine.lowest = -engine.depth
+    for i in range(engine.depth - 1):
+        engine.change[i] = 1 + draw(engine, max(1, engine.longest))
+
+
+@kernel
+def shuffle_ranks(engine):
+    """Give the CPUs the ranks 1 .. n, every order of them equally likely."""
     for index in range(engine.fibers):
         other = draw(engine, index + 1)
         fiber_of(engine, index).rank = fiber_of(engine, other).rank if other != index else 0
         fiber_of(engine, other).rank = index + 1
-    engine.lowest = 0
-    for i in range(engine.depth - 1):
-        engine.change[i] = 1 + draw(engine, max(1, engine.longest))
 
 
 @kernel
@@ -42,9 +49,11 @@ def highest(engine):
 
 @kernel
 def choose_ranked(engine):
-    """Choose the highest, after it has fallen behind if the next step is one of change."""
+    """Choose the highest, after the one that was it has fallen back if the next step is one of change."""
+    best = highest(engine)
+    fallen = False
     for i in range(engine.depth - 1):
         if engine.change[i] == engine.steps + 1:
-            engine.change[i] = 0
-            fall_behind(engine, highest(engine))
-    return highest(engine)
+            fiber_of(engine, best).rank = -i
+            fallen = True
+    return highest(engine) if fallen else best

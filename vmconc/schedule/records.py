@@ -11,8 +11,9 @@ from vmconc.memory.table import table
 
 FIBERS_MAX = 256
 CHANGES_MAX = 16
-READY, ASLEEP, TIMED, DONE = range(4)
-KEPT = ("Scheduler", "Fiber", "Turn", "Given", "Seen")
+READY, ASLEEP, TIMED, DONE, BARRED, LATER = range(6)  # BARRED: its gate is shut; LATER: not started yet
+WORDS_MAX = 256
+KEPT = ("Scheduler", "Fiber", "Turn", "Given", "Seen", "Touched")
 
 # Why an execution ended.
 GOING, FINISHED, DEADLOCK, LIVELOCK, TOO_LONG, VIOLATED = range(6)
@@ -31,7 +32,15 @@ class Fiber:
     place: int = guard("cpu")  # in Scheduler.ready, while it is there
     daemon: int = guard("const")  # serves others: the execution ends without waiting for it
     what: int = guard("cpu")  # byte offset of what it is about to touch, 0: not known
+    later: int = guard("const")  # another CPU starts it
+    gate: int = guard("cpu")  # byte offset of what its next step may have to wait for, 0: nothing (gates.py)
+    shut: int = guard("cpu")  # the gate is shut
     rank: int = guard("cpu")  # the strategy's: the highest goes first
+    steps: int = guard("cpu")  # schedule points it has passed in this execution
+    most: int = guard("cpu")  # steps it made in the longest of the executions before
+    starter: int = guard("cpu")  # index + 1 of the CPU that has started it, 0: none
+    own: int = guard("cpu")  # the strategy's: steps that count which it is expected to make in this execution
+    left: int = guard("cpu")  # the strategy's: of these, and of those of CPUs that it will start, not made yet
 
 
 @struct
@@ -66,8 +75,23 @@ class Scheduler:
     state_end: int = guard("init")
     states: int = guard("cpu")  # different final states seen
     is_new: int = guard("cpu")  # the last execution ended in one that was not seen before
+    intended: int = guard("cpu")  # SURW: index + 1 of the CPU that is to make the next step that counts, 0: any
+    watched: int = guard("cpu")  # SURW: place in `words` of the one whose accesses count, -1: none
+    word_count: int = guard("cpu")
+    words: Words(WORDS_MAX) = guard("cpu")  # SURW: byte offsets of what the CPUs have touched so far
     ready_count: int = guard("cpu")
     ready: Words(FIBERS_MAX) = guard("cpu")  # indices of the CPUs that can go on
+
+
+@struct
+class Touched:
+    """How often each CPU touches one word."""
+
+    by: int = guard("cpu")  # index + 1 of the CPU that touched it first
+    several: int = guard("cpu")  # another one has touched it too
+    written: int = guard("cpu")
+    now: Words(FIBERS_MAX) = guard("cpu")  # by each CPU, in this execution
+    most: Words(FIBERS_MAX) = guard("cpu")  # by each CPU, in the execution before that had the most
 
 
 @struct(align=8)

@@ -3,12 +3,17 @@
 from vmconc.memory.jit import kernel
 from vmconc.schedule.pct import begin_ranked, choose_ranked
 from vmconc.schedule.pos import begin_partial, choose_partial
+from vmconc.schedule.records import fiber_of
 from vmconc.schedule.roundrobin import choose_next
 from vmconc.schedule.stay import choose_staying
+from vmconc.schedule.surw import begin_selected, choose_selected, hand_on, note_access
 from vmconc.schedule.uniform import choose_uniform
+from vmconc.schedule.urw import begin_weighted, choose_weighted
 
-UNIFORM, PCT, POS, ROUND_ROBIN, STAY = range(5)
-NAMES = {UNIFORM: "uniform", PCT: "pct", POS: "pos", ROUND_ROBIN: "round-robin", STAY: "stay"}
+UNIFORM, PCT, POS, ROUND_ROBIN, STAY, URW, SURW = range(7)
+NAMES = {
+    UNIFORM: "uniform", PCT: "pct", POS: "pos", ROUND_ROBIN: "round-robin", STAY: "stay", URW: "urw", SURW: "surw",
+}  # fmt: skip
 
 
 @kernel
@@ -18,6 +23,10 @@ def begin_strategy(engine):
         begin_ranked(engine)
     elif engine.strategy == POS:
         begin_partial(engine)
+    elif engine.strategy == URW:
+        begin_weighted(engine)
+    elif engine.strategy == SURW:
+        begin_selected(engine)
 
 
 @kernel
@@ -31,4 +40,35 @@ def choose(engine, index):
         return choose_partial(engine)
     if engine.strategy == ROUND_ROBIN:
         return choose_next(engine, index)
+    if engine.strategy == URW:
+        return choose_weighted(engine)
+    if engine.strategy == SURW:
+        return choose_selected(engine)
     return choose_staying(engine, index)
+
+
+@kernel
+def choose_only(engine):
+    """Return the only ready CPU: no decision, but ranks change at its steps as at others."""
+    if engine.strategy == PCT:
+        return choose_ranked(engine)
+    if engine.strategy == POS:
+        return choose_partial(engine)
+    return engine.ready[0]
+
+
+@kernel
+def stepped(engine, fiber, index):
+    """Tell the strategy that a CPU makes the step before which it stood."""
+    if engine.strategy == URW:
+        fiber.left -= 1
+    elif engine.strategy == SURW:
+        note_access(engine, fiber, index)
+
+
+@kernel
+def started(engine, index, other):
+    """Tell the strategy that the CPU `index` has started `other`, whose steps have counted as its own until now."""
+    fiber_of(engine, index).left -= fiber_of(engine, other).left
+    if engine.strategy == SURW:
+        hand_on(engine, index, other)
