@@ -64,6 +64,8 @@ BAD = [
     (["explore", "fork_chain", "--depth", "0"], "--depth 0"),
     (["explore", "fork_chain", "--steps", "0"], "--steps 0"),
     (["explore", "fork_chain", "--set", "pagse=3"], "pages"),
+    (["explore", "bluetooth", "--set", "fixed=maybe"], "fixed=maybe"),
+    (["explore", "bluetooth", "--set", "colour=3"], "colour"),
     (["explore"], "vmconc bugs"),
     (["explore", "--bug", "B999"], "--bug 'B999'"),
     (["explore", "--bug", "B21", "--protocol", "backing"], "--protocol chained"),

@@ -11,7 +11,7 @@ from vmconc.coordinator.errors import UsageError
 if TYPE_CHECKING:
     from vmconc.explore.target import Target
 
-STRATEGIES = ("portfolio", "uniform", "pct", "pos", "round-robin", "stay")
+STRATEGIES = ("portfolio", "uniform", "pct", "pos", "urw", "surw", "round-robin", "stay")
 SECONDS_DEFAULT = 10.0
 DEPTH_MAX = 16
 
@@ -109,8 +109,11 @@ def targets_of(
     """Return what is explored: a lock program once, another program under each protocol asked for."""
     from vmconc.coordinator.resolve import check_protocol, is_trace
     from vmconc.explore.target import Target, is_lock_program
+    from vmconc.program.programs import lock_program
     from vmconc.protocols import protocol_names
 
+    if Path(lock_program(what)).is_file():
+        what = lock_program(what)
     if is_lock_program(what):
         return [Target(what, options=options, limit=steps)]
     if protocol != "both":

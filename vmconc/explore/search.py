@@ -10,7 +10,7 @@ import msgspec
 from vmconc.explore.failure import Failure, failure_of
 from vmconc.explore.laboratory import Laboratory
 from vmconc.schedule.records import FINISHED
-from vmconc.schedule.strategies import NAMES, PCT, POS, UNIFORM
+from vmconc.schedule.strategies import NAMES, PCT, POS, SURW, UNIFORM, URW
 
 SLICE = 256  # executions of one strategy before the next has its turn
 SEED_STEP = 0x9E3779B97F4A7C15
@@ -24,7 +24,7 @@ class Choice(NamedTuple):
     depth: int = 2
 
 
-PORTFOLIO = (Choice(UNIFORM), Choice(PCT, 2), Choice(POS), Choice(PCT, 3))
+PORTFOLIO = (Choice(UNIFORM), Choice(PCT, 2), Choice(POS), Choice(SURW), Choice(PCT, 3), Choice(URW))
 
 
 @dataclass(frozen=True)

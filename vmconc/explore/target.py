@@ -51,9 +51,16 @@ def make_locks(target: Target, watched: bool) -> Laboratory:
     """Return the machine of a lock program."""
     from vmconc.explore.lockprogram import load_file, lock_laboratory
 
-    if target.options:
-        raise ProgramError(f"{target.program} is a lock program and has no options")
-    return lock_laboratory(load_file(Path(target.program)), STEPS if watched else 0, target.check)
+    module = load_file(Path(target.program), {name: number(name, text) for name, text in target.options.items()})
+    return lock_laboratory(module, STEPS if watched else 0, target.check)
+
+
+def number(name: str, text: str) -> int:
+    """Return the value of a lock program's option.  Raises ProgramError unless it is a whole number."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise ProgramError(f"--set {name}={text}: options of lock programs are whole numbers") from None
 
 
 def make_machine(target: Target, watched: bool) -> Laboratory:
