@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 STRATEGIES = ("portfolio", "uniform", "pct", "pos", "urw", "surw", "round-robin", "stay")
 SECONDS_DEFAULT = 10.0
 DEPTH_MAX = 16
+JOBS_MAX = 256
 
 
 def explore(
@@ -46,6 +47,9 @@ def explore(
     minimise: Annotated[
         str, typer.Option("--minimise", metavar="TIME", help="Time to make a failure simpler; 0: leave it.")
     ] = "5s",
+    jobs: Annotated[
+        int, typer.Option("--jobs", help="Processes that search side by side; 0: as many as there are cores.")
+    ] = 1,
     keep: Annotated[Path, typer.Option("--keep", help="Where failures are kept.")] = Path("failures"),
     json: o.Json = False,
 ) -> int:
@@ -53,7 +57,7 @@ def explore(
 
     Example: vmconc explore fork_chain --set generations=3 --set pages=2 --set writes=1 --set chains=1 --for 20s
     """
-    check(strategy, depth, cpus, executions, steps)
+    check(strategy, depth, cpus, executions, steps, jobs)
     from vmconc.cli.show import print_json
     from vmconc.cli.show_explore import Progress, show_explored
     from vmconc.coordinator.resolve import settings
@@ -77,8 +81,9 @@ def explore(
             watcher: Watcher = progress
             try:
                 result = explore_one(
-                    target, choices_of(strategy, depth), Budget(executions, limit), seed, simplify, keep, watcher
-                )
+                    target, choices_of(strategy, depth), Budget(executions, limit), seed, simplify, keep, watcher,
+                    jobs or o.core_count(),
+                )  # fmt: skip
             except ProgramError as error:
                 raise UsageError(str(error)) from error
         results.append(result)
@@ -89,7 +94,7 @@ def explore(
     return int(any(result.failure for result in results))
 
 
-def check(strategy: str, depth: int, cpus: int, executions: int, steps: int) -> None:
+def check(strategy: str, depth: int, cpus: int, executions: int, steps: int, jobs: int) -> None:
     """Raise UsageError naming option, value and fix."""
     if strategy not in STRATEGIES:
         raise UsageError(f"--strategy {strategy!r} is unknown; choose one of {', '.join(STRATEGIES)}")
@@ -99,6 +104,8 @@ def check(strategy: str, depth: int, cpus: int, executions: int, steps: int) -> 
         raise UsageError(f"--cpus {cpus} is out of range; choose 1 to 64")
     if executions < 0:
         raise UsageError(f"--executions {executions} is negative; choose 1 or more, or 0 for no limit")
+    if not 0 <= jobs <= JOBS_MAX:
+        raise UsageError(f"--jobs {jobs} is out of range; choose 1 to {JOBS_MAX}, or 0 for the number of cores")
     if steps < 1:
         raise UsageError(f"--steps {steps} is too few; choose 1 or more")
 

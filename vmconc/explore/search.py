@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,7 +13,7 @@ from vmconc.explore.laboratory import Laboratory
 from vmconc.schedule.records import FINISHED
 from vmconc.schedule.strategies import NAMES, PCT, POS, SURW, UNIFORM, URW
 
-SLICE = 256  # executions of one strategy before the next has its turn
+FIRST_SLICE, SLICE = 8, 256  # executions of one strategy before the next has its turn: at first, and at most
 SEED_STEP = 0x9E3779B97F4A7C15
 SEED_BITS = (1 << 48) - 1
 
@@ -71,9 +72,11 @@ def search(
     engine.random = (seed + 1) * SEED_STEP & SEED_BITS
     lab.prescribe([])
     tally, begun = Tally(), time.monotonic()
-    while not spent(tally, budget, begun):
-        choice = choices[tally.executions // SLICE % len(choices)]
-        failure = run_slice(lab, choice, tally, budget, check)
+    for number in count():
+        if spent(tally, budget, begun):
+            break
+        size = min(SLICE, FIRST_SLICE << number // len(choices))
+        failure = run_slice(lab, choices[number % len(choices)], size, tally, budget, check)
         tally.seconds = time.monotonic() - begun
         note(tally)
         if failure:
@@ -91,15 +94,16 @@ def spent(tally: Tally, budget: Budget, begun: float) -> bool:
 def run_slice(
     lab: Laboratory,
     choice: Choice,
+    size: int,
     tally: Tally,
     budget: Budget,
     check: Callable[[], list[dict[str, Any]]] | None,
 ) -> Failure | None:
-    """Run one slice of executions; return the failure it ended with, if any."""
+    """Run one slice of `size` executions; return the failure it ended with, if any."""
     engine: Any = lab.engine
     engine.strategy, engine.depth, engine.points = choice.strategy, choice.depth, 0
     name = NAMES[choice.strategy] + (f" {choice.depth}" if choice.strategy == PCT else "")
-    left = min(SLICE, budget.executions - tally.executions) if budget.executions else SLICE
+    left = min(size, budget.executions - tally.executions) if budget.executions else size
     failure = None
     while left > 0 and failure is None:
         done = lab.run(left)

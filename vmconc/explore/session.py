@@ -10,6 +10,7 @@ import msgspec
 from vmconc.explore import failure as failures
 from vmconc.explore.debug import stop_at
 from vmconc.explore.failure import Artifact, Failure
+from vmconc.explore.jobs import search_side_by_side
 from vmconc.explore.laboratory import Laboratory
 from vmconc.explore.meaning import meaning
 from vmconc.explore.minimise import minimise, run_turns
@@ -73,13 +74,17 @@ def explore(
     simplify: float,
     keep: Path,
     watcher: Watcher,
+    jobs: int = 1,
 ) -> Explored:
     """Explore one target; a failure is made simpler for `simplify` seconds and kept below `keep`."""
     watcher.compiling(target)
     lab = make(target)
     lab.run(1)  # compiled before the clock starts
     check = at_rest(lab, target)
-    tally, found = search(lab, choices, budget, seed, check, watcher.searched)
+    if jobs > 1:
+        tally, found = search_side_by_side(target, choices, budget, seed, jobs, watcher.searched)
+    else:
+        tally, found = search(lab, choices, budget, seed, check, watcher.searched)
     explored = Explored(target, tally, found, found)
     if not found:
         explored.meaning = meaning(tally, lab.engine.fibers)

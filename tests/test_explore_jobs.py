@@ -1,0 +1,63 @@
+"""Searches side by side: the work is shared out, the first failure ends all, nobody is left."""
+
+import psutil
+import pytest
+from test_explore_search import FORK, TRANSFER
+
+from vmconc.explore.jobs import added, search_side_by_side, share_of
+from vmconc.explore.minimise import run_turns
+from vmconc.explore.search import PORTFOLIO, Budget, Tally
+from vmconc.explore.target import Target, make
+from vmconc.memory.jit import jit_off
+
+COUNT = 200 if jit_off() else 5001
+
+
+def program(tmp_path, one, other):
+    """Return a lock program that takes two mutexes in this order, compiled."""
+    path = tmp_path / f"transfer_{one}.py"
+    path.write_text(TRANSFER.replace("{one}", one).replace("{other}", other))
+    target = Target(str(path))
+    make(target).run(1)
+    return target
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_left():
+    """No child process outlives a test."""
+    before = {child.pid for child in psutil.Process().children()}
+    yield
+    assert {child.pid for child in psutil.Process().children()} <= before
+
+
+def test_the_executions_are_shared_out(tmp_path):
+    target, noted = program(tmp_path, "first", "second"), []
+    tally, failure = search_side_by_side(target, PORTFOLIO, Budget(COUNT), 0, 3, noted.append)
+    assert failure is None and tally.executions == COUNT == sum(tally.by_strategy.values())
+    assert [share_of(COUNT, number, 3) for number in range(3)] == [(COUNT + 2 - number) // 3 for number in range(3)]
+    assert noted[-1].executions == COUNT
+
+
+def test_the_first_failure_ends_all_and_can_be_replayed(tmp_path):
+    target = program(tmp_path, "second", "first")
+    tally, failure = search_side_by_side(target, PORTFOLIO, Budget(0, 60.0), 0, 2, lambda tally: None)
+    assert failure.rule == "deadlock" and tally.seconds < 60
+    assert run_turns(make(target), failure.turns, None).turns == failure.turns
+
+
+def test_processes_with_other_seeds_do_other_things(tmp_path):
+    """Two that search a machine of their own each: the shared mapping of one is not that of the other."""
+    path = tmp_path / "fork_page_in.py"
+    path.write_text(FORK)
+    target = Target(str(path), "backing", 2)
+    make(target).run(1)
+    tally, failure = search_side_by_side(target, PORTFOLIO, Budget(64), 0, 2, lambda tally: None)
+    assert failure is None and tally.executions == 64 and tally.at_rest >= 2
+
+
+def test_tallies_add_up():
+    one = Tally(executions=3, points=30, seconds=1.0, longest=12, by_strategy={"pos": 3}, new_at=[1], at_rest=1)
+    other = Tally(executions=4, points=40, seconds=2.0, longest=11, by_strategy={"pos": 1, "urw": 3})
+    total = added([one, other])
+    assert (total.executions, total.points, total.seconds, total.longest) == (7, 70, 2.0, 12)
+    assert total.by_strategy == {"pos": 4, "urw": 3} and total.at_rest == 1

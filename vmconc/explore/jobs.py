@@ -1,0 +1,112 @@
+"""Searches side by side: several processes, each with a machine and a seed of its own, until one finds a failure."""
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from vmconc.explore.failure import Failure
+from vmconc.explore.search import Budget, Choice, Tally, search
+from vmconc.explore.target import Target, make
+
+SEED_STRIDE = 1_000_003  # between the seeds of two processes
+NOTED = 0.2  # seconds between two reports of a process
+
+Message = tuple[Tally, Failure | None, bool]  # what was done so far, what was found, whether it has ended
+
+
+def search_side_by_side(
+    target: Target,
+    choices: tuple[Choice, ...],
+    budget: Budget,
+    seed: int,
+    jobs: int,
+    note: Callable[[Tally], None],
+) -> tuple[Tally, Failure | None]:
+    """Search with `jobs` processes; whoever finds a failure first ends all.  The code must be compiled already."""
+    context = multiprocessing.get_context("fork")
+    pipes, processes = [], []
+    for number in range(jobs):
+        reader, writer = context.Pipe(duplex=False)
+        share = Budget(share_of(budget.executions, number, jobs), budget.seconds)
+        arguments = (target, choices, share, seed + number * SEED_STRIDE, writer)
+        processes.append(context.Process(target=work, args=arguments, daemon=True))
+        processes[-1].start()
+        writer.close()
+        pipes.append(reader)
+    try:
+        return gather(pipes, note)
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def share_of(executions: int, number: int, jobs: int) -> int:
+    """Return how many of the executions one process runs; 0 if there is no limit."""
+    return executions // jobs + (number < executions % jobs) if executions else 0
+
+
+def work(target: Target, choices: tuple[Choice, ...], budget: Budget, seed: int, pipe: Connection) -> None:
+    """Be one of the processes: search, report now and then, and at the end."""
+    from vmconc.explore.session import at_rest
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its children
+    lab = make(target)
+    reported = time.monotonic()
+
+    def note(tally: Tally) -> None:
+        nonlocal reported
+        if time.monotonic() - reported > NOTED:
+            reported = time.monotonic()
+            pipe.send((tally, None, False))
+
+    tally, failure = search(lab, choices, budget, seed, at_rest(lab, target), note)
+    pipe.send((tally, failure, True))
+
+
+def gather(pipes: list[Connection], note: Callable[[Tally], None]) -> tuple[Tally, Failure | None]:
+    """Collect what the processes report until one has found a failure or all have ended."""
+    latest: dict[int, Tally] = {}
+    open_pipes = list(pipes)
+    while open_pipes:
+        for pipe in wait(open_pipes):
+            number = pipes.index(pipe)  # type: ignore[arg-type]
+            message = receive(pipe)
+            if message is None or message[2]:
+                open_pipes.remove(pipe)  # type: ignore[arg-type]
+            if message is None:
+                continue
+            latest[number], failure, _ = message
+            note(added(list(latest.values())))
+            if failure:
+                return added(list(latest.values())), failure
+    if len(latest) < len(pipes):
+        raise RuntimeError("a process that explored ended without a word")
+    return added(list(latest.values())), None
+
+
+def receive(pipe: Any) -> Message | None:
+    """Return a report, None if the process is gone."""
+    try:
+        message: Message = pipe.recv()
+    except EOFError:
+        return None
+    return message
+
+
+def added(tallies: list[Tally]) -> Tally:
+    """Add up what was done by all; states are counted for each, and may be the same."""
+    total = Tally()
+    for tally in tallies:
+        total.executions += tally.executions
+        total.points += tally.points
+        total.seconds = max(total.seconds, tally.seconds)
+        total.at_rest += tally.at_rest
+        total.longest = max(total.longest, tally.longest)
+        total.new_at += tally.new_at
+        for name, count in tally.by_strategy.items():
+            total.by_strategy[name] = total.by_strategy.get(name, 0) + count
+    return total
