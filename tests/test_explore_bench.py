@@ -36,3 +36,20 @@ def test_what_is_expected_stands_with_the_uniform_strategy_only():
     rate = bench.summarise(workload, "uniform", measured)
     assert (rate.executions, rate.low, rate.high, rate.points) == (2.0, 1.0, 3.0, 20.0)
     assert rate.expected and not bench.summarise(workload, "pos", measured).expected
+
+
+def test_each_classic_bug_is_looked_for_once_a_seed(monkeypatch):
+    monkeypatch.setattr(bench, "CLASSICS", (("account", 0, 3.0), ("dining", 3, 2.9)))
+    numbers = []
+    found = bench.power(3, numbers.append)
+    assert numbers == [1, 2]
+    assert [(row.program, row.options, row.found, row.seeds) for row in found] == [
+        ("account", {}, 3, 3), ("dining", {"philosophers": "3"}, 3, 3),
+    ]  # fmt: skip
+    assert all(1 <= row.median <= row.most <= 300 for row in found)
+
+
+def test_what_is_not_found_counts_as_more_than_the_cap(monkeypatch):
+    monkeypatch.setattr(bench, "CLASSICS", (("reorder", 20, 39.7),))
+    monkeypatch.setattr(bench, "CAP", 2)
+    assert [(row.median, row.most, row.found) for row in bench.power(2, lambda done: None)] == [(3, 0, 0)]

@@ -26,7 +26,8 @@ def bench(
 ) -> int:
     """Measure faults per CPU-second of the real kernel, both protocols, modes off and counted, 1 and 2 workers.
 
-    With `explore`: executions and schedule points per CPU-second of the controlled engine.
+    With `explore`: executions and schedule points per CPU-second of the controlled engine, and after how many
+    executions it finds classic bugs (median over as many seeds as there are rounds).
 
     Rates are per second of CPU time; ratios are paired within a round, with a bootstrap 95 % confidence interval.
     """
@@ -56,10 +57,17 @@ def bench_explore(rounds: int, seed: int, json: bool) -> int:
     """Measure the controlled engine."""
     from vmconc.cli.show import print_json
     from vmconc.cli.show_compare import rounds_shown
-    from vmconc.cli.show_explore import show_rates
+    from vmconc.cli.show_explore import show_power, show_rates
+    from vmconc.explore.bench import CLASSICS, power
     from vmconc.explore.bench import bench as measure
 
     with rounds_shown(rounds, not json) as note:
         rates = measure(rounds, seed, note)
-    print_json({"rounds": rounds, "rates": rates}) if json else show_rates(rates)
+    with rounds_shown(len(CLASSICS), not json) as note:
+        found = power(rounds, note)
+    if json:
+        print_json({"rounds": rounds, "rates": rates, "power": found})
+    else:
+        show_rates(rates)
+        show_power(found)
     return 0

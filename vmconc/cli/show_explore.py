@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from vmconc.cli.show import console
-from vmconc.explore.bench import Rate
+from vmconc.explore.bench import Found, Rate
 from vmconc.explore.bugs import Bug
 from vmconc.explore.failure import Failure, read
 from vmconc.explore.search import Tally
@@ -148,4 +148,15 @@ def show_rates(rates: list[Rate]) -> None:
     for rate in rates:
         numbers = [f"{value:,.0f}" for value in (rate.executions, rate.low, rate.high, rate.points, rate.steps)]
         table.add_row(rate.name, rate.strategy, *numbers, rate.expected)
+    console().print(table)
+
+
+def show_power(found: list[Found]) -> None:
+    """Print after how many executions classic bugs are found."""
+    table = Table("classic bug", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("found after", "at most", "seeds that found it", "best single strategy known"):
+        table.add_column(name, justify="right")
+    for row in found:
+        name = " ".join([row.program, *(f"{option}={value}" for option, value in row.options.items())])
+        table.add_row(name, f"{row.median:,.0f}", f"{row.most:,}", f"{row.found} of {row.seeds}", f"{row.best:g}")
     console().print(table)

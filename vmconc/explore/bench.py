@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from vmconc.explore.laboratory import Laboratory
-from vmconc.explore.search import Choice
+from vmconc.explore.search import PORTFOLIO, Budget, Choice, search
 from vmconc.explore.target import OF_BUG, Target, make
 from vmconc.program.programs import lock_program
 from vmconc.schedule.strategies import PCT, POS, UNIFORM
@@ -77,6 +77,46 @@ def bench(rounds: int, seed: int, note: Callable[[int], None]) -> list[Rate]:
             seen.setdefault((name, choice), []).append(measure(labs[name], CHOICES[choice]))
         note(number + 1)
     return [summarise(workload, name, seen[workload.name, name]) for workload in workloads() for name in CHOICES]
+
+
+class Found(msgspec.Struct):
+    """After how many executions the portfolio found a classic program's bug."""
+
+    program: str
+    options: dict[str, str]
+    median: float
+    most: int  # of those that found it
+    found: int  # seeds
+    seeds: int
+    best: float  # the best single strategy of the literature or by calculation, expected executions
+
+
+CLASSICS = (
+    ("account", 0, 3.0), ("lazy01", 0, 1.0), ("uneven", 0, 3.0), ("dining", 3, 2.9), ("dining", 5, 5.5),
+    ("lost_update", 0, 1.5), ("bluetooth", 0, 12.0), ("stringbuffer", 0, 2.0), ("twostage", 0, 6.0),
+    ("twostage", 20, 45.6), ("twostage", 100, 238.0), ("reorder", 0, 4.1), ("reorder", 10, 19.2),
+    ("reorder", 20, 39.7), ("reorder", 50, 102.0), ("reorder", 100, 203.0), ("wronglock", 0, 2.0),
+)  # fmt: skip
+SIZES = {"dining": "philosophers", "twostage": "setters", "reorder": "setters"}
+CAP = 20_000  # executions
+
+
+def power(seeds: int, note: Callable[[int], None]) -> list[Found]:
+    """Return after how many executions the default portfolio finds each classic bug."""
+    results = []
+    for number, (program, size, best) in enumerate(CLASSICS):
+        options = {SIZES[program]: str(size)} if size else {}
+        lab = make(Target(lock_program(program), options=options))
+        executions = []
+        for seed in range(seeds):
+            lab.forget()
+            _, failure = search(lab, PORTFOLIO, Budget(CAP), seed)
+            executions.append(failure.execution if failure else CAP + 1)
+        hits = [count for count in executions if count <= CAP]
+        median, most = statistics.median(executions), max(hits, default=0)
+        results.append(Found(program, options, median, most, len(hits), seeds, best))
+        note(number + 1)
+    return results
 
 
 def summarise(workload: Workload, choice: str, measured: list[tuple[float, float, float]]) -> Rate:

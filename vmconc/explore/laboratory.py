@@ -102,6 +102,11 @@ class Laboratory:
         """Run up to `count` executions; stop after one that fails or ends in a new state.  Return how many were run."""
         return int(explore(self.segment.machine, count))
 
+    def forget(self) -> None:
+        """Forget what the strategies have learned from executions so far."""
+        self.engine.longest = 0
+        self.segment.view("Fiber")["most"] = 0
+
     def turns(self) -> list[int]:
         """Return the decisions of the last execution: which CPU went on."""
         return [int(cpu) for cpu in self.segment.view("Turn")["cpu"][: self.engine.turns]]

@@ -13,7 +13,7 @@ from vmconc.explore.laboratory import Laboratory
 from vmconc.schedule.records import FINISHED
 from vmconc.schedule.strategies import NAMES, PCT, POS, SURW, UNIFORM, URW
 
-FIRST_SLICE, SLICE = 8, 256  # executions of one strategy before the next has its turn: at first, and at most
+FIRST_SLICE, SLICE = 1, 256  # executions of one strategy before the next has its turn: at first, and at most
 SEED_STEP = 0x9E3779B97F4A7C15
 SEED_BITS = (1 << 48) - 1
 
