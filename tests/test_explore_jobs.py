@@ -5,6 +5,7 @@ import pytest
 from test_explore_search import FORK, TRANSFER
 
 from vmconc.explore.jobs import added, search_side_by_side, share_of
+from vmconc.explore.meaning import meaning
 from vmconc.explore.minimise import run_turns
 from vmconc.explore.search import PORTFOLIO, Budget, Tally
 from vmconc.explore.target import Target, make
@@ -61,3 +62,14 @@ def test_tallies_add_up():
     total = added([one, other])
     assert (total.executions, total.points, total.seconds, total.longest) == (7, 70, 2.0, 12)
     assert total.by_strategy == {"pos": 4, "urw": 3} and total.at_rest == 1
+
+
+def test_states_that_were_new_late_stay_late():
+    """The fifth of ten executions of one process is the middle of all twenty."""
+    tallies = [Tally(executions=10, at_rest=2, new_at=[5, 10]), Tally(executions=10, at_rest=1, new_at=[1])]
+    total = added(tallies)
+    assert total.new_at == [10, 20, 2] and total.at_rest == 3
+    assert meaning(total, 2) == [
+        "3 different states at rest (each of 2 processes counts its own), each checked; "
+        "1 of them were new in the last tenth"
+    ]

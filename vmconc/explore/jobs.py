@@ -98,15 +98,14 @@ def receive(pipe: Any) -> Message | None:
 
 
 def added(tallies: list[Tally]) -> Tally:
-    """Add up what was done by all; states are counted for each, and may be the same."""
-    total = Tally()
+    """Add up what was done by all.  States are counted by each, and may be the same; when, is put in proportion."""
+    total = Tally(executions=sum(tally.executions for tally in tallies), processes=len(tallies))
     for tally in tallies:
-        total.executions += tally.executions
         total.points += tally.points
         total.seconds = max(total.seconds, tally.seconds)
         total.at_rest += tally.at_rest
         total.longest = max(total.longest, tally.longest)
-        total.new_at += tally.new_at
+        total.new_at += [number * total.executions // tally.executions for number in tally.new_at]
         for name, count in tally.by_strategy.items():
             total.by_strategy[name] = total.by_strategy.get(name, 0) + count
     return total

@@ -13,8 +13,10 @@ def meaning(tally: Tally, cpus: int) -> list[str]:
     lines = [line for depth in (2, 3) if (line := missed(tally, cpus, depth))]
     if tally.at_rest:
         late = sum(1 for number in tally.new_at if number > LAST * tally.executions)
+        whose = f" (each of {tally.processes} processes counts its own)" if tally.processes > 1 else ""
         lines.append(
-            f"{tally.at_rest:,} different states at rest, each checked; {late:,} of them were new in the last tenth"
+            f"{tally.at_rest:,} different states at rest{whose}, each checked; "
+            f"{late:,} of them were new in the last tenth"
         )
     return lines
 

@@ -46,6 +46,7 @@ class Tally(msgspec.Struct):
     new_at: list[int] = []  # the executions that ended in them
     longest: int = 0  # steps
     by_strategy: dict[str, int] = {}
+    processes: int = 1  # each tells states apart for itself
 
 
 def choices_of(strategy: str, depth: int) -> tuple[Choice, ...]:
