@@ -103,7 +103,6 @@ def go_on(cpu, engine, chosen):
     """Let the chosen CPU go on; returns when this one is chosen again."""
     if chosen != cpu.index:
         engine.current = chosen
-        engine.switches += 1
         stack_switch(fiber_of(cpu, cpu.index).stack, fiber_of(cpu, chosen).stack)
 
 
@@ -275,7 +274,7 @@ def call_last(near, engine):
 @kernel
 def begin_execution(near, engine):
     """Give every CPU a fresh stack and bring it to its first point."""
-    engine.steps = engine.turns = engine.switches = engine.preemptions = engine.diverged = 0
+    engine.steps = engine.turns = engine.preemptions = engine.diverged = 0
     engine.ended = GOING
     engine.working = engine.workers
     engine.ready_count = 0

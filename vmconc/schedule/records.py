@@ -62,8 +62,7 @@ class Scheduler:
     working: int = guard("cpu")  # workers that have not finished
     steps: int = guard("cpu")  # schedule points passed in this execution
     turns: int = guard("cpu")  # decisions between several CPUs
-    switches: int = guard("cpu")  # times another CPU went on
-    preemptions: int = guard("cpu")  # of these, times the former could have gone on
+    preemptions: int = guard("cpu")  # decisions against a CPU that could have gone on
     diverged: int = guard("cpu")  # decision + 1 at which the CPU prescribed could not go on, 0: none
     ended: int = guard("cpu")
     executions: int = guard("cpu")
