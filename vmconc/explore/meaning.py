@@ -23,7 +23,7 @@ def meaning(tally: Tally, cpus: int) -> list[str]:
 
 def missed(tally: Tally, cpus: int, depth: int) -> str:
     """Say how likely PCT has missed a bug of a depth: each execution finds it with at least 1 / (n k^(d-1))."""
-    runs, steps = tally.by_strategy.get(f"pct {depth}", 0), max(1, tally.longest)
+    runs, steps = tally.settled.get(f"pct {depth}", 0), max(1, tally.longest)
     chance = math.exp(runs * math.log1p(-1 / max(2, cpus * steps ** (depth - 1))))
     if not runs or chance > WORTH_SAYING:
         return ""

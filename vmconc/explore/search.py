@@ -46,6 +46,7 @@ class Tally(msgspec.Struct):
     new_at: list[int] = []  # the executions that ended in them
     longest: int = 0  # steps
     by_strategy: dict[str, int] = {}
+    settled: dict[str, int] = {}  # the same, only those since the longest was seen: before, PCT knew too few steps
     processes: int = 1  # each tells states apart for itself
 
 
@@ -105,7 +106,7 @@ def run_slice(
     engine.strategy, engine.depth, engine.points = choice.strategy, choice.depth, 0
     name = NAMES[choice.strategy] + (f" {choice.depth}" if choice.strategy == PCT else "")
     left = min(size, budget.executions - tally.executions) if budget.executions else size
-    failure = None
+    failure, before = None, tally.executions
     while left > 0 and failure is None:
         done = lab.run(left)
         left -= done
@@ -117,7 +118,10 @@ def run_slice(
             tally.new_at.append(tally.executions)
         failure = failure_of(lab, check() if check is not None and new else [])
     tally.points += engine.points
-    tally.longest = max(tally.longest, engine.longest)
+    if engine.longest > tally.longest:
+        tally.longest, tally.settled = engine.longest, {}
+    else:
+        tally.settled[name] = tally.settled.get(name, 0) + tally.executions - before
     if failure:
         failure.strategy, failure.execution = name, tally.executions
     return failure
