@@ -1,7 +1,10 @@
 """Searches side by side: the work is shared out, the first failure ends all, nobody is left."""
 
+import time
+
 import psutil
 import pytest
+from helpers_runs import start_command
 from test_explore_search import FORK, TRANSFER
 
 from vmconc.explore.jobs import added, search_side_by_side, share_of
@@ -54,6 +57,21 @@ def test_processes_with_other_seeds_do_other_things(tmp_path):
     make(target).run(1)
     tally, failure = search_side_by_side(target, PORTFOLIO, Budget(64), 0, 2, lambda tally: None)
     assert failure is None and tally.executions == 64 and tally.at_rest >= 2
+
+
+def test_a_killed_parent_leaves_nobody(tmp_path):
+    """The kernel ends its children with it."""
+    target = program(tmp_path, "first", "second")
+    parent = start_command(tmp_path, "explore", target.program, "--for", "100s", "--jobs", "2")
+    children, deadline = [], time.monotonic() + 60
+    while len(children) < 2 and time.monotonic() < deadline:
+        children = psutil.Process(parent.pid).children()
+        time.sleep(0.02)
+    parent.kill()
+    parent.wait()
+    assert len(children) == 2
+    assert psutil.wait_procs(children, timeout=20)[1] == []
+    parent.communicate()
 
 
 def test_tallies_add_up():

@@ -1,12 +1,13 @@
 """Searches side by side: several processes, each with a machine and a seed of its own, until one finds a failure."""
 
-import multiprocessing
-import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any
 
+from vmconc.coordinator.processes import FORK, finish, start
 from vmconc.explore.failure import Failure
 from vmconc.explore.search import Budget, Choice, Tally, search
 from vmconc.explore.target import Target, make
@@ -26,22 +27,19 @@ def search_side_by_side(
     note: Callable[[Tally], None],
 ) -> tuple[Tally, Failure | None]:
     """Search with `jobs` processes; whoever finds a failure first ends all.  The code must be compiled already."""
-    context = multiprocessing.get_context("fork")
-    pipes, processes = [], []
-    for number in range(jobs):
-        reader, writer = context.Pipe(duplex=False)
-        share = Budget(share_of(budget.executions, number, jobs), budget.seconds)
-        arguments = (target, choices, share, seed + number * SEED_STRIDE, writer)
-        processes.append(context.Process(target=work, args=arguments, daemon=True))
-        processes[-1].start()
-        writer.close()
-        pipes.append(reader)
+    pipes: list[Connection] = []
+    processes: list[BaseProcess] = []
     try:
+        for number in range(jobs):
+            reader, writer = FORK.Pipe(duplex=False)
+            share = Budget(share_of(budget.executions, number, jobs), budget.seconds)
+            body = partial(work, target, choices, share, seed + number * SEED_STRIDE, writer)
+            processes.append(start(f"explorer{number}", None, body))
+            writer.close()
+            pipes.append(reader)
         return gather(pipes, note)
     finally:
-        for process in processes:
-            process.terminate()
-            process.join()
+        finish(processes, grace=0.0)
 
 
 def share_of(executions: int, number: int, jobs: int) -> int:
@@ -53,7 +51,6 @@ def work(target: Target, choices: tuple[Choice, ...], budget: Budget, seed: int,
     """Be one of the processes: search, report now and then, and at the end."""
     from vmconc.explore.session import at_rest
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its children
     lab = make(target)
     reported = time.monotonic()
 
@@ -108,4 +105,6 @@ def added(tallies: list[Tally]) -> Tally:
         total.new_at += [number * total.executions // tally.executions for number in tally.new_at]
         for name, count in tally.by_strategy.items():
             total.by_strategy[name] = total.by_strategy.get(name, 0) + count
+        for name, count in tally.settled.items():
+            total.settled[name] = total.settled.get(name, 0) + count
     return total
