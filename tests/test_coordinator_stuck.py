@@ -11,7 +11,7 @@ from vmconc.locks.cpu import STATE_BLOCKED, STATE_DONE, STATE_RUNNING
 from vmconc.memory.segment import HEADER
 from vmconc.vm.disk import DiskQueue  # noqa: F401  declares the struct
 from vmconc.vm.ops import Op  # noqa: F401  declares the struct
-from vmconc.vm.structs import VmPage  # noqa: F401
+from vmconc.vm.structs import PQ_FREE, PQ_SETS
 
 SHORT, CONFIRMED, LONG = CONFIRM * 0.6, CONFIRM * 1.1, CYCLE * 1.1
 
@@ -20,7 +20,7 @@ class Scene:
     """Three CPUs that run, and a clock."""
 
     def __init__(self, monkeypatch):
-        self.segment = make_segment({"VmPage": 4, "Op": 1, "DiskQueue": 1}, cpus=3)
+        self.segment = make_segment({"VmPage": 4, "PageQueue": 2 * PQ_SETS, "Op": 1, "DiskQueue": 1}, cpus=3)
         self.now = 100.0
         monkeypatch.setattr(stuck.time, "monotonic", lambda: self.now)
         for index in range(3):
@@ -98,6 +98,15 @@ def test_waiting_for_a_frame_names_the_option(scene):
     scene.sleep(2, HEADER)
     scene.after(0)
     assert scene.after(CONFIRMED) == "out of memory: all 0 frames are in use, 2 CPUs wait for one; raise --frames"
+
+
+def test_a_fault_that_needs_two_frames_waits_though_one_is_free(scene):
+    for cpu in range(3):
+        scene.sleep(cpu, HEADER)
+    scene.segment.nth("PageQueue", PQ_FREE * PQ_SETS + 5).count = 1
+    scene.segment.machine.frames = 4
+    scene.after(0)
+    assert scene.after(CONFIRMED) == "out of memory: 1 of 4 frames is free, 3 CPUs wait for more; raise --frames"
 
 
 def test_a_cycle_is_found_while_others_run_and_use_the_disk(scene):

@@ -8,12 +8,18 @@ import msgspec
 import pytest
 
 from vmconc.explore import failure as failures
+from vmconc.explore.bug_programs import BASE, mapped
+from vmconc.explore.bugs import BUGS
+from vmconc.explore.machine import plan_laboratory
 from vmconc.explore.minimise import run_turns
 from vmconc.explore.search import PORTFOLIO, Budget, choices_of, search
 from vmconc.explore.session import Watcher, explore, replay
 from vmconc.explore.target import Target, is_lock_program, make
 from vmconc.memory.jit import jit_off
+from vmconc.program.builder import PlanBuilder
 from vmconc.program.errors import ProgramError
+from vmconc.protocols import protocol_names
+from vmconc.schedule.records import DEADLOCK, FINISHED
 
 TRANSFER = '''"""Two accounts, each with a mutex; a transfer takes both, each thread in its own order."""
 from vmconc.concurrent import Mutex, Words, after, check, mutex_lock, mutex_unlock, shared, thread
@@ -199,3 +205,29 @@ def test_a_sound_program_exits_with_zero(sound, tmp_path):
     done = command(tmp_path, "explore", sound.program, "--executions", "300", "--strategy", "pct", "--depth", "3")
     assert done.returncode == 0, done.stderr
     assert "nothing found in 300 executions (pct 3 300)" in done.stdout
+
+
+@pytest.mark.parametrize("protocol", protocol_names())
+@pytest.mark.parametrize(("frames", "ending"), [(1, DEADLOCK), (2, FINISHED)])
+def test_a_fault_that_needs_two_frames_sleeps_until_they_are_free(protocol, frames, ending):
+    """A private write to a file's page: it does not take the only frame again and again, for the page it gives back."""
+    lab = plan_laboratory(BUGS["B5"].plan(), protocol, 1, frames=frames)
+    lab.engine.limit = 2_000
+    lab.run(1)
+    assert lab.engine.ended == ending
+
+
+@pytest.mark.parametrize("protocol", protocol_names())
+@pytest.mark.parametrize(("frames", "ending"), [(2, DEADLOCK), (3, FINISHED)])
+def test_two_such_faults_do_share_frames_if_there_are_enough(protocol, frames, ending):
+    build = PlanBuilder("two private writes of one page of a file")
+    first = mapped(build, 1, file=True)
+    build.fork(first)
+    other = build.fork(first)
+    for lwp in (first, other):
+        build.touch(lwp, BASE, write=True)
+    lab = plan_laboratory(build.finish(), protocol, 2, frames=frames)
+    lab.engine.limit = 2_000
+    for _ in range(50):
+        lab.run(1)
+        assert lab.engine.ended == ending

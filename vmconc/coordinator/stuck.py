@@ -8,6 +8,7 @@ from vmconc.coordinator import deadlock
 from vmconc.coordinator.options import RunOptions
 from vmconc.locks.cpu import STATE_BLOCKED
 from vmconc.memory.segment import HEADER
+from vmconc.vm.structs import PQ_FREE, PQ_SETS
 
 CONFIRM = 0.1  # seconds for which everybody must have slept
 CYCLE = 3.0  # seconds for which the CPUs of a cycle must have slept: longer than a timed request waits
@@ -70,9 +71,15 @@ class Stuck:
             return ""
         hungry = [index for index in live if self.sleeps[index].channel == HEADER]
         if hungry:
-            frames = self.segment.machine.frames
-            return f"out of memory: all {frames:,} frames are in use, {len(hungry)} CPUs wait for one; raise --frames"
+            return self.out_of_memory(len(hungry))
         return ASLEEP
+
+    def out_of_memory(self, hungry: int) -> str:
+        """Say how many frames are free: one is too few for a fault that needs two at once."""
+        first, frames = PQ_FREE * PQ_SETS, self.segment.machine.frames
+        free = int(self.segment.view("PageQueue")["count"][first : first + PQ_SETS].sum())
+        used = f"all {frames:,} frames are in use" if not free else f"{free:,} of {frames:,} frames is free"
+        return f"out of memory: {used}, {hungry} CPUs wait for {'one' if not free else 'more'}; raise --frames"
 
     def some(self, now: float) -> str:
         """See whether CPUs that have slept for long wait for one another, whatever the others do."""

@@ -18,7 +18,7 @@ from vmconc.memory.queries import bug, tracked
 from vmconc.memory.refs import at, null, offset
 from vmconc.memory.segment import HEADER
 from vmconc.vm.events import BUSIED, PAGE_ALLOC, PAGE_FREE, RENAMES, event
-from vmconc.vm.queue import PAGE, move_locked, take_free
+from vmconc.vm.queue import PAGE, are_free, move_locked, take_free
 from vmconc.vm.radix import radix_get, radix_put, radix_remove
 from vmconc.vm.structs import PG_MAPPED, PQ_FREE, VALID_ALL
 
@@ -156,8 +156,8 @@ def give_free(cpu, page):
 
 
 @kernel
-def memory_wait(cpu):
-    """Sleep until a frame is freed.
+def memory_wait(cpu, frames):
+    """Sleep until so many frames are free: all that the caller needs at once, else it would take them in vain.
 
     Locks: entry  nothing that a CPU which frees pages may need
            exit   same
@@ -165,12 +165,10 @@ def memory_wait(cpu):
     machine = at(cpu, "Machine", HEADER)
     atomic_add(machine, "memory_waiters", 1)
     prepare(cpu, HEADER, VM_WAIT)
-    probe = take_free(cpu, 0)
-    if probe:
-        cancel(cpu)
-        give_free(cpu, probe)
-    else:
+    while not are_free(cpu, frames):
         block(cpu, FOREVER)
+        prepare(cpu, HEADER, VM_WAIT)
+    cancel(cpu)
     atomic_add(machine, "memory_waiters", -1)
 
 

@@ -149,6 +149,15 @@ def take_free(cpu, pindex):
 
 
 @kernel
+def are_free(cpu, frames):
+    """Tell whether at least so many frames are free, as far as can be seen without the queues' spinlocks."""
+    found = 0
+    for color in range(PQ_SETS):
+        found += page_queue(cpu, PQ_FREE, color).count
+    return found >= frames
+
+
+@kernel
 def prefetch_free(cpu, pindex):
     """Prefetch the frame that this CPU will most likely take for `pindex`, so that it arrives during other work."""
     page = page_queue(cpu, PQ_FREE, first_color(cpu, pindex)).head

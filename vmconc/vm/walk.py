@@ -249,8 +249,9 @@ def absent_page(cpu, fs):
         return KERN_PROTECTION_FAILURE
     fs.page = page_alloc(cpu, fs.object, fs.pindex)
     if not fs.page:
+        frames = 2 if fs.first_page else 1  # the first object's page is given back and needed again
         walk_undo(cpu, fs)
-        memory_wait(cpu)
+        memory_wait(cpu, frames)
         retried(cpu, RETRY_ALLOC)
         return KERN_TRY_AGAIN
     return walk_read(cpu, fs) if has_pager(fs.object) else WALK_DEEPER

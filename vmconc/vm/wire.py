@@ -207,7 +207,7 @@ def copy_wired_page(cpu, source, object, pindex):
     """
     page = page_alloc(cpu, object, pindex)
     while not page:
-        memory_wait(cpu)
+        memory_wait(cpu, 1)
         page = page_alloc(cpu, object, pindex)
     copy_page(cpu, source, page)
     page_activate(cpu, page)
