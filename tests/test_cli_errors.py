@@ -17,6 +17,8 @@ BAD = [
     (["run", "."], "directory"),
     (["run"], "PROGRAM|TRACE"),
     (["run", "zero_fill", "--cpus", "-1"], "--cpus -1"),
+    (["run", "mutex_pair", "--rounds", "0"], "--rounds 0"),
+    (["run", "mutex_pair", "--set", "size=few"], "--set size=few"),
     (["run", "zero_fill", "--cpus", "300"], "--cpus 300"),
     (["run", "zero_fill", "--cpus", "two"], "--cpus 'two'"),
     (["run", "zero_fill", "--cpus=two"], "--cpus 'two'"),

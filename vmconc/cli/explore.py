@@ -115,14 +115,11 @@ def targets_of(
 ) -> list["Target"]:
     """Return what is explored: a lock program once, another program under each protocol asked for."""
     from vmconc.coordinator.resolve import check_protocol, is_trace
-    from vmconc.explore.target import Target, is_lock_program
-    from vmconc.program.programs import lock_program
+    from vmconc.explore.target import Target, lock_file
     from vmconc.protocols import protocol_names
 
-    if Path(lock_program(what)).is_file():
-        what = lock_program(what)
-    if is_lock_program(what):
-        return [Target(what, options=options, limit=steps)]
+    if path := lock_file(what):
+        return [Target(path, options=options, limit=steps)]
     if protocol != "both":
         check_protocol(protocol)
     if is_trace(what):

@@ -1,10 +1,15 @@
-"""`vmconc run`: one program or trace, one protocol."""
+"""`vmconc run`: one program or trace, one protocol; or a program about locks."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vmconc.cli import options as o
+
+if TYPE_CHECKING:
+    from vmconc.coordinator.options import RunOptions
+
+ROUNDS = 1000
 
 
 def run(
@@ -30,9 +35,12 @@ def run(
     heuristic: o.Heuristic = True,
     keep: o.Keep = True,
     tables: o.Table = [],  # noqa: B006
+    rounds: Annotated[
+        int, typer.Option("--rounds", help="Of a lock program: how often its threads run from the beginning.")
+    ] = ROUNDS,
     json: o.Json = False,
 ) -> int:
-    """Run a program or trace under one protocol and print what its locks did.
+    """Run a program or trace under one protocol and print what its locks did; a lock program, its threads side by side.
 
     Example: vmconc run make-build --protocol chained --cpus 2
     """
@@ -44,9 +52,31 @@ def run(
     from vmconc.cli.show import print_json, show_run
     from vmconc.coordinator.resolve import check_protocol, resolve, settings
     from vmconc.coordinator.single import run_once
+    from vmconc.explore.target import lock_file
 
+    if path := lock_file(what):
+        return run_lock_program(path, settings(given), rounds, options, json)
     check_protocol(protocol)
     plan = resolve(what, options.cpus, settings(given), seed, skip_bad)
     result = run_once(plan, protocol, options, show=not json)
     print_json(result) if json else show_run(result)
+    return result.exit_code
+
+
+def run_lock_program(path: str, given: dict[str, str], rounds: int, options: "RunOptions", json: bool) -> int:
+    """Run the threads of a program about locks and print what its locks did."""
+    from vmconc.cli.show import print_json
+    from vmconc.cli.show_explore import show_lock_run
+    from vmconc.coordinator.errors import UsageError
+    from vmconc.explore.lockrun import run_locks
+    from vmconc.explore.target import numbers
+    from vmconc.program.errors import ProgramError
+
+    if rounds < 1:
+        raise UsageError(f"--rounds {rounds} is too few; choose 1 or more")
+    try:
+        result = run_locks(path, numbers(given), rounds, options)
+    except ProgramError as error:
+        raise UsageError(str(error)) from error
+    print_json(result) if json else show_lock_run(result, path)
     return result.exit_code

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vmconc.coordinator.result import Ending, RunResult, encode
+from vmconc.coordinator.result import Ending, Locks, RunResult, encode
 
 VIOLATIONS_SHOWN = 10
 WIDTH = 110  # when standard output is no terminal
@@ -28,7 +28,7 @@ def show_run(result: RunResult) -> None:
     """Print one run."""
     out = console()
     out.print(headline(result))
-    out.print(lock_table(result))
+    out.print(lock_table(result.locks, result.faults))
     for line in facts(result):
         out.print(line, markup=False)
     show_ending(out, result)
@@ -43,14 +43,14 @@ def headline(result: RunResult) -> Text:
     )
 
 
-def lock_table(result: RunResult) -> Table:
-    """Return acquisitions by class and mode, in total and per fault."""
+def lock_table(counts: dict[str, Locks], faults: int, each: str = "per fault") -> Table:
+    """Return acquisitions by class and mode, in total and per fault (or what `each` says there are so many of)."""
     table = Table("lock class", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("shared", "exclusive", "per fault", "contended", "waited ms", "failed", "re-owned"):
+    for name in ("shared", "exclusive", each, "contended", "waited ms", "failed", "re-owned"):
         table.add_column(name, justify="right")
-    for name, locks in result.locks.items():
+    for name, locks in counts.items():
         both = locks.shared + locks.exclusive
-        per_fault = f"{both / result.faults:.3f}" if result.faults else "-"
+        per_fault = f"{both / faults:.3f}" if faults else "-"
         waited = f"{locks.wait_ns / 1e6:,.1f}"
         row = [name, f"{locks.shared:,}", f"{locks.exclusive:,}", per_fault, f"{locks.contended:,}", waited]
         if both or locks.contended or locks.failed:
@@ -92,7 +92,7 @@ def show_ending(out: Console, result: RunResult) -> None:
 
 
 def show_stop(ending: Ending, protocol: str) -> None:
-    """Print on standard error why a run did not end by itself, and what every CPU was at."""
+    """Print on standard error why a run did not end by itself, and what every CPU was at; `protocol`: or program."""
     if ending.message:
         complaint = Console(stderr=True, highlight=False, soft_wrap=True)
         complaint.print(f"vmconc: {protocol}: {ending.message}", style="bold", markup=False)

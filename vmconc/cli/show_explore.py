@@ -8,10 +8,12 @@ from typing import Any
 
 from rich.table import Table
 
-from vmconc.cli.show import console
+from vmconc.cli.show import console, lock_table, show_stop
+from vmconc.coordinator.errors import EXIT_STUCK, EXIT_VIOLATION
 from vmconc.explore.bench import Found, Rate
 from vmconc.explore.bugs import Bug
 from vmconc.explore.failure import Failure, read
+from vmconc.explore.lockrun import LockRun
 from vmconc.explore.search import Tally
 from vmconc.explore.session import Explored, Replayed, Watcher, replay
 from vmconc.explore.story import Row
@@ -116,6 +118,24 @@ def show_rows(rows: list[Row], limit: int = ROWS_SHOWN) -> None:
     for row in shown:
         table.add_row(str(row.number), *(row.text if row.cpu == cpu else "" for cpu in cpus))
     out.print(table)
+
+
+def show_lock_run(result: LockRun, path: str) -> None:
+    """Print what came of running a lock program on worker processes."""
+    out = console()
+    rate = result.rounds / result.wall_seconds if result.wall_seconds else 0
+    out.print(
+        f"{result.program} on {result.threads} threads ({result.mode}): {result.rounds:,} rounds, "
+        f"{result.wall_seconds:.3f} s wall, {result.cpu_seconds:.3f} CPU-s, {rate:,.0f} rounds a second"
+    )
+    out.print(lock_table(result.locks, result.rounds, "per round"))
+    for violation in result.violations:
+        out.print(f"round {result.rounds + 1:,}: {violation}", markup=False)
+    if Path(result.run_dir).exists():
+        out.print(f"results    {result.run_dir}", markup=False)
+    show_stop(result.ending, result.program)
+    if result.exit_code in (EXIT_VIOLATION, EXIT_STUCK):
+        out.print(f"find an order of steps in which it fails: vmconc explore {path}", markup=False)
 
 
 def show_bugs(bugs: list[Bug]) -> None:

@@ -82,7 +82,7 @@ def conduct(job: Job, segment: Any, clocks: Clocks, crew: list[BaseProcess], req
     await_ready(clocks, workers)
     begun = time.monotonic_ns()
     segment.machine.go = 1
-    ending = Watch(segment, workers, disk, job.options, requests).until_end()
+    ending = Watch(segment, workers, [disk], job.options, requests).until_end()
     ended = clocks.last_end(len(workers)) or time.monotonic_ns()
     spent = clocks.spent([worker.pid or 0 for worker in workers])
     reap(crew, ending, requests)

@@ -57,7 +57,7 @@ class Stuck:
         progress = sum(cpu.progress for cpu in cpus)
         if progress != self.progress:
             self.progress, self.moved = progress, now
-        if self.segment.nth("DiskQueue", 0).inflight:
+        if self.segment.table("DiskQueue").capacity and self.segment.nth("DiskQueue", 0).inflight:
             self.disk_used = now
 
     def asleep(self, now: float, seconds: float) -> set[int]:

@@ -42,7 +42,7 @@ class Watch:
 
     segment: Any
     workers: list[BaseProcess]  # the CPUs' processes, by index
-    disk: BaseProcess
+    others: list[BaseProcess]  # processes that must live as long as those: the disk's
     options: RunOptions
     requests: StopRequests
     begun: float = field(default_factory=time.monotonic)
@@ -57,7 +57,7 @@ class Watch:
             ending = self.look()
             if ending:
                 return ending
-            alive = [process.sentinel for process in [*self.workers, self.disk] if process.exitcode is None]
+            alive = [process.sentinel for process in [*self.workers, *self.others] if process.exitcode is None]
             wait(alive, LOOK)
 
     def look(self) -> Ending | None:
@@ -69,7 +69,7 @@ class Watch:
 
     def ended(self) -> Ending | None:
         """Look for workers that are gone."""
-        dead = [process for process in [*self.workers, self.disk] if process.exitcode is not None]
+        dead = [process for process in [*self.workers, *self.others] if process.exitcode is not None]
         bad = [process for process in dead if not self.is_done(process)]
         if bad and not self.segment.machine.stop:
             return self.stopped(STOP_WORKER, "; ".join(obituary(process) for process in bad))
@@ -79,7 +79,7 @@ class Watch:
 
     def is_done(self, process: BaseProcess) -> bool:
         """Tell whether a process that is gone had nothing left to do."""
-        if process is self.disk or process.exitcode != 0:
+        if process in self.others or process.exitcode != 0:
             return False
         return bool(cpu_state(self.segment, self.workers.index(process)) == STATE_DONE)
 

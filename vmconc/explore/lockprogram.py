@@ -61,20 +61,15 @@ def lock_laboratory(module: ModuleType, watched: int = 0, check: str = "") -> La
 
     Raises ProgramError.
     """
-    from vmconc.concurrent import LATER, declared_in
+    from vmconc.concurrent import LATER
 
-    declared, threads, last = declared_in(module, check)
-    if declared is None or not threads:
-        raise ProgramError(f"{module.__file__} has no @shared class or no @thread: see `vmconc.concurrent`")
+    declared, threads, last = declared_by(module, check)
     cpus = len(threads) + (last is not None)
     tables = {
-        "Cpu": cpus, "SleepQueue": QUEUES, "Violation": 4, "Step": watched, declared.struct: 1,
-        "Guard": STRUCTS[declared.struct].stride // WORD_BYTES, **engine_tables(cpus),
+        "Violation": 4, "Step": watched, declared.struct: 1, "Guard": STRUCTS[declared.struct].stride // WORD_BYTES,
+        **engine_tables(cpus),
     }  # fmt: skip
-    segment = create(Sizes(tables), Build("controlled"), cpus=cpus)
-    for index in range(cpus):
-        cpu: Any = segment.nth("Cpu", index)
-        cpu.index, cpu.lwp, cpu.op = index, -1, -1
+    segment = make_segment(tables, Build("controlled"), cpus)
     root = segment.nth(declared.struct, 0)
     begin_with(root, declared)
     guard_words(segment, root)
@@ -84,6 +79,25 @@ def lock_laboratory(module: ModuleType, watched: int = 0, check: str = "") -> La
         fiber: Any = segment.nth("Fiber", index)
         fiber.later = 1
     return lab
+
+
+def declared_by(module: ModuleType, check: str = "") -> tuple[Any, list[Any], Any]:
+    """Return a program's shared class, its threads, what runs last.  Raises ProgramError without class or thread."""
+    from vmconc.concurrent import declared_in
+
+    declared, threads, last = declared_in(module, check)
+    if declared is None or not threads:
+        raise ProgramError(f"{module.__file__} has no @shared class or no @thread: see `vmconc.concurrent`")
+    return declared, threads, last
+
+
+def make_segment(tables: dict[str, int], build: Build, cpus: int) -> Any:
+    """Return the mapping of a program about locks, with its CPUs."""
+    segment = create(Sizes({"Cpu": cpus, "SleepQueue": QUEUES, **tables}), build, cpus=cpus)
+    for index in range(cpus):
+        cpu: Any = segment.nth("Cpu", index)
+        cpu.index, cpu.lwp, cpu.op = index, -1, -1
+    return segment
 
 
 def guard_words(segment: Any, root: Any) -> None:

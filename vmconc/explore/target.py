@@ -7,6 +7,7 @@ import msgspec
 
 from vmconc.explore.laboratory import Laboratory
 from vmconc.program.errors import ProgramError
+from vmconc.program.programs import lock_program
 
 STEPS = 1 << 14  # operations that are kept of an execution that is watched
 LOCK_MODULE = "vmconc.concurrent"
@@ -39,6 +40,13 @@ def is_lock_program(program: str) -> bool:
     return path.suffix == ".py" and path.is_file() and LOCK_MODULE in path.read_text(errors="replace")
 
 
+def lock_file(what: str) -> str:
+    """Return the file of a program about locks, built-in or the user's; empty if it is none."""
+    built_in = lock_program(what)
+    path = built_in if Path(built_in).is_file() else what
+    return path if is_lock_program(path) else ""
+
+
 def make(target: Target, watched: bool = False) -> Laboratory:
     """Return the target's machine, ready to be explored.  Raises ProgramError."""
     lab = make_locks(target, watched) if not target.protocol else make_machine(target, watched)
@@ -51,8 +59,13 @@ def make_locks(target: Target, watched: bool) -> Laboratory:
     """Return the machine of a lock program."""
     from vmconc.explore.lockprogram import load_file, lock_laboratory
 
-    module = load_file(Path(target.program), {name: number(name, text) for name, text in target.options.items()})
+    module = load_file(Path(target.program), numbers(target.options))
     return lock_laboratory(module, STEPS if watched else 0, target.check)
+
+
+def numbers(options: dict[str, str]) -> dict[str, int]:
+    """Return the values of a lock program's options.  Raises ProgramError unless they are whole numbers."""
+    return {name: number(name, text) for name, text in options.items()}
 
 
 def number(name: str, text: str) -> int:

@@ -1,19 +1,36 @@
 """Threads that other threads start, and wait for: for programs about locks.  Each is one step to the explorer."""
 
-from vmconc.locks.sites import site
+from vmconc.locks.rounds import JOIN, join_thread, start_thread
 from vmconc.memory.gated import controlled_only
+from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset
 from vmconc.schedule.engine import pass_gate, pass_point
 from vmconc.schedule.gates import bar
-from vmconc.schedule.records import DONE, LATER, READY, engine_of, fiber_of, make_ready
+from vmconc.schedule.records import DONE, LATER, READY, engine_of, exploring, fiber_of, make_ready
 from vmconc.schedule.strategies import started
 
-JOIN = site("thread.join")
+
+@kernel
+def start(cpu, index):
+    """Start a thread of the program, by its number; one that has been started goes on as it was."""
+    if exploring(cpu):
+        start_turn(cpu, index)
+    else:
+        start_thread(cpu, index)
+
+
+@kernel
+def join(cpu, index):
+    """Wait until a thread of the program, by its number, has ended."""
+    if exploring(cpu):
+        join_turn(cpu, index)
+    else:
+        join_thread(cpu, index)
 
 
 @controlled_only
-def start(cpu, index):
-    """Start a thread of the program, by its number; one that has been started goes on as it was."""
+def start_turn(cpu, index):
+    """Start a thread where threads take turns."""
     engine, other = engine_of(cpu), fiber_of(cpu, index)
     pass_point(cpu, offset(other) | 1)
     if other.state == LATER:
@@ -27,8 +44,8 @@ def start(cpu, index):
 
 
 @controlled_only
-def join(cpu, index):
-    """Wait until a thread of the program, by its number, has ended."""
+def join_turn(cpu, index):
+    """Wait for a thread where threads take turns: this one is not chosen before the other has ended."""
     other = fiber_of(cpu, index)
     cpu.reason = JOIN
     pass_gate(cpu, offset(other), offset(other), other.state != DONE)

@@ -1,0 +1,151 @@
+"""A program about locks on worker processes, one for each thread, all really parallel: rounds from its beginning."""
+
+import os
+import time
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from vmconc.checks.violations import inline_violations
+from vmconc.coordinator import facts
+from vmconc.coordinator.collect import lock_counts, order_edges
+from vmconc.coordinator.errors import UsageError
+from vmconc.coordinator.logs import Log
+from vmconc.coordinator.options import RunOptions
+from vmconc.coordinator.processes import finish, start
+from vmconc.coordinator.result import Ending, Locks, encode
+from vmconc.coordinator.rundir import RunDirectory
+from vmconc.coordinator.signals import StopRequests
+from vmconc.coordinator.watch import Watch
+from vmconc.coordinator.worker import BEGUN, ENDED, Clocks
+from vmconc.explore.failure import text
+from vmconc.explore.laboratory import address_of
+from vmconc.explore.lockprogram import begin_with, declared_by, load_file, make_segment
+from vmconc.locks.cpu import STATE_DONE, STATE_RUNNING
+from vmconc.locks.rounds import await_round, await_start, begin_threads, end_thread, next_round
+from vmconc.locks.rules import MESSAGES
+from vmconc.memory.build import Build
+from vmconc.memory.jit import jit_off
+from vmconc.memory.struct import STRUCTS
+
+
+class LockRun(msgspec.Struct):
+    """What came of it."""
+
+    program: str
+    threads: int
+    mode: str
+    rounds: int = 0  # that were finished
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    locks: dict[str, Locks] = {}
+    order: list[tuple[str, str]] = []
+    violations: list[str] = []
+    ending: Ending = msgspec.field(default_factory=Ending)
+    run_dir: str = ""
+    machine: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+
+    @property
+    def exit_code(self) -> int:
+        """Return the exit code the run deserves."""
+        return self.ending.exit_code or int(bool(self.violations))
+
+
+def run_locks(path: str, given: dict[str, int], rounds: int, options: RunOptions) -> LockRun:
+    """Run the program's threads side by side for so many rounds, or until one fails, and leave `run.json`.
+
+    Raises ProgramError if the file is no such program, and UsageError without compiled code.
+    """
+    if jit_off():
+        raise UsageError("NUMBA_DISABLE_JIT=1 has no worker processes; unset it to run on emulated CPUs")
+    module = load_file(Path(path), given)
+    with ExitStack() as opened:
+        directory = RunDirectory(options.runs, Path(path).stem)
+        opened.callback(lambda: directory.close(options.keep))
+        opened.callback(Log(directory.path / "log.txt").close)
+        segment, works = prepare(module, rounds, options)
+        directory.announce(segment.fd, "", options.mode)
+        result = conduct(segment, works, options)
+        result.program, result.run_dir = Path(path).stem, str(directory.path)
+        directory.write_json("run.json", encode(result))
+        return result
+
+
+def prepare(module: ModuleType, rounds: int, options: RunOptions) -> tuple[Any, list[Any]]:
+    """Return the mapping and, of each thread, what its process does; everything is compiled."""
+    from vmconc.concurrent import LATER
+
+    declared, threads, last = declared_by(module)
+    tables = {declared.struct: 2, "Thread": len(threads), "Rounds": 1, "Violation": MESSAGES}
+    segment = make_segment(tables, Build(options.mode), len(threads))
+    segment.machine.fail_fast = 1
+    for index in LATER.get(module.__name__, []):
+        segment.nth("Thread", index).later = 1
+    root = segment.nth(declared.struct, 0)
+    for copy in (root, segment.nth(declared.struct, 1)):
+        begin_with(copy, declared)
+    lay_out(segment, declared.struct, rounds)
+    for body in {*threads, *([last] if last else [])}:
+        address_of(body, segment.nth("Cpu", 0), root)
+    compile_rounds(segment.nth("Cpu", 0))
+    return segment, [partial(work, segment, index, body, last, root) for index, body in enumerate(threads)]
+
+
+def lay_out(segment: Any, struct: str, rounds: int) -> None:
+    """Lay out the first round."""
+    record = segment.nth("Rounds", 0)
+    record.shared, record.first = (segment.nth(struct, copy).off for copy in (0, 1))
+    record.bytes, record.number, record.last = STRUCTS[struct].stride, 1, rounds
+    record.working = begin_threads(record)
+
+
+def compile_rounds(cpu: Any) -> None:
+    """Compile what the workers call."""
+    for called in (await_round, await_start):
+        address_of(called, cpu, 1)
+    for called in (end_thread, next_round):
+        address_of(called, cpu)
+
+
+def work(segment: Any, index: int, body: Any, last: Any, root: Any, clocks: Clocks) -> None:
+    """Be one thread, round after round; who ends one as the last runs what comes last."""
+    cpu, later, number = segment.nth("Cpu", index), segment.nth("Thread", index).later, 1
+    cpu.pid, cpu.state = os.getpid(), STATE_RUNNING
+    times = clocks.times[index]
+    times[BEGUN] = time.process_time_ns()
+    while await_round(cpu, number):
+        if not later or await_start(cpu, number):
+            body(cpu, root)
+            if end_thread(cpu):
+                if last:
+                    last(cpu, root)
+                next_round(cpu)
+        number += 1
+    cpu.state = STATE_DONE
+    times[ENDED] = time.process_time_ns()
+
+
+def conduct(segment: Any, works: list[Any], options: RunOptions) -> LockRun:
+    """Start a process for each thread, watch them, and collect.  No process is left."""
+    clocks, crew = Clocks(), []
+    begun = time.monotonic()
+    try:
+        with StopRequests() as requests:
+            crew += [start(f"thread{index}", index, partial(body, clocks)) for index, body in enumerate(works)]
+            ending = Watch(segment, crew, [], options, requests).until_end()
+            seconds = time.monotonic() - begun
+            spent = sum(clocks.spent([process.pid or 0 for process in crew])) / 1e9
+            finish(crew, insisted=lambda: requests.count > 1)
+    finally:
+        finish(crew, grace=0.0)
+    cpus = segment.view("Cpu")
+    return LockRun(
+        "", len(crew), options.mode, segment.nth("Rounds", 0).number - 1, seconds, spent, lock_counts(cpus),
+        order_edges(cpus), [text(violation) for violation in inline_violations(segment)], ending,
+        machine=facts.machine(), versions=facts.versions(),
+    )  # fmt: skip
