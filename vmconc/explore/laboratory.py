@@ -19,9 +19,13 @@ PROT_NONE = 0
 TURNS = 1 << 20
 
 
-def engine_tables(fibers: int, turns: int = TURNS, states: int = 0) -> dict[str, int]:
-    """Return the sizes of the engine's tables for so many CPUs, daemons included; `states`: how many to tell apart."""
-    return {"Scheduler": 1, "Fiber": fibers + 1, "Turn": turns, "Given": turns, "Seen": states, "Touched": WORDS_MAX}
+def engine_tables(fibers: int, turns: int = TURNS, states: int = 0, noted: int = 0) -> dict[str, int]:
+    """Return the sizes of the engine's tables for so many CPUs, daemons included.
+
+    `states`: how many final states to tell apart; `noted`: steps that are noted of an execution that is observed.
+    """
+    engine = {"Scheduler": 1, "Fiber": fibers + 1, "Touched": WORDS_MAX, "Seen": states}
+    return {**engine, "Turn": turns, "Given": turns, "Chosen": noted}
 
 
 def address_of(compiled: Any, *arguments: Any) -> int:

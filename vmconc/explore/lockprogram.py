@@ -67,7 +67,7 @@ def lock_laboratory(module: ModuleType, watched: int = 0, check: str = "") -> La
     cpus = len(threads) + (last is not None)
     tables = {
         "Violation": 4, "Step": watched, declared.struct: 1, "Guard": STRUCTS[declared.struct].stride // WORD_BYTES,
-        **engine_tables(cpus),
+        **engine_tables(cpus, noted=watched),
     }  # fmt: skip
     segment = make_segment(tables, Build("controlled"), cpus)
     root = segment.nth(declared.struct, 0)

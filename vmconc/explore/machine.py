@@ -27,7 +27,7 @@ def plan_laboratory(
     load_protocol(protocol)
     options = replace(SMALL, frames=frames or SMALL.frames)
     sizes = sizes_for(plan, options, cpus)
-    tables = {**sizes.tables, "Step": watched, **engine_tables(cpus + 1, states=STATES)}
+    tables = {**sizes.tables, "Step": watched, **engine_tables(cpus + 1, states=STATES, noted=watched)}
     segment = create(Sizes(tables, sizes.frames), Build("controlled", protocol, bugs), cpus=cpus)
     boot(segment, plan, options, cpus)
     segment.machine.go = 1

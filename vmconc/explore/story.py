@@ -3,16 +3,19 @@
 from typing import Any, NamedTuple
 
 from vmconc.checks.places import place
+from vmconc.explore.holding import Holding, Lock
 from vmconc.explore.laboratory import Laboratory
 from vmconc.locks.classes import CLASS_NAMES, PAGE_QUEUE, PAGE_SPIN, PMAP, RANGE_SPIN
 from vmconc.locks.sites import site_name
-from vmconc.memory.struct import STRUCTS
+from vmconc.memory.struct import STRUCTS, WORD_BYTES, Words
+from vmconc.schedule.records import TOO_LONG, VIOLATED
 from vmconc.schedule.steps import (
     STEP_ACQUIRE,
     STEP_DOWNGRADE,
     STEP_LOAD,
     STEP_NAMES,
     STEP_SLEEP,
+    STEP_STORE,
     STEP_UPGRADE,
     STEP_WAKE,
 )
@@ -23,22 +26,70 @@ WITH_MODE = (STEP_ACQUIRE, STEP_UPGRADE, STEP_DOWNGRADE)
 
 
 class Row(NamedTuple):
-    """One step."""
+    """One thing that a CPU did."""
 
     number: int
     cpu: int
     text: str
+    turn: int = 0  # number of the step in an execution that is observed: within one, several things may be done
+    preempted: bool = False  # the CPU of the row before could have gone on
+    held: tuple[str, ...] = ()  # the locks that the CPU holds after it, those of its kind that are shown
 
 
-def story(lab: Laboratory, everything: bool = False) -> list[Row]:
-    """Return the steps of the last execution of a watched machine; without `everything` leaf locks are left out."""
+def story(lab: Laboratory, everything: bool = False, preempted: frozenset[int] = frozenset()) -> list[Row]:
+    """Return the steps of the last execution of a watched machine; without `everything` leaf locks are left out.
+
+    `preempted`: the numbers of the steps before which a CPU was preempted.
+    """
     count = min(lab.segment.table("Step").fresh, lab.segment.table("Step").capacity)
-    rows = []
-    for number, row in enumerate(lab.segment.view("Step")[:count].tolist(), 1):
-        cpu, action, lock, cls, mode, site = row
+    logged = lab.segment.view("Step")[:count].tolist()
+    written = values_written(lab, logged)
+    holdings: dict[int, Holding] = {}
+    rows: list[Row] = []
+    lock_names = LockNames(lab.segment)
+    for number, (cpu, action, lock, cls, mode, site, turn) in enumerate(logged, 1):
+        holding = holdings.setdefault(cpu, Holding())
+        holding.note(action, lock, cls, mode)
         if everything or cls not in SPINLOCKS:
-            rows.append(Row(number, cpu, words(lab.segment, action, lock, cls, mode, site)))
+            text = words(lab.segment, action, lock, cls, mode, site) + written.get(number, "")
+            marked = bool(rows) and cpu != rows[-1].cpu and not preempted.isdisjoint(range(rows[-1].turn + 1, turn + 1))
+            held = tuple(lock_names.of(entry) for entry in holding.held if everything or entry.cls not in SPINLOCKS)
+            rows.append(Row(number, cpu, text, turn, marked, held))
     return rows
+
+
+def values_written(lab: Laboratory, logged: list[list[int]]) -> dict[int, str]:
+    """Return what writes wrote, by number: what the next look at the word found, or what is there at the end.
+
+    A write that another one follows before anybody looks has none, nor one in whose midst the execution ended.
+    """
+    engine: Any = lab.engine
+    found: dict[int, str] = {}
+    last: dict[int, int] = {}  # number of the last write to a word that nobody has looked at since
+    for number, (_, action, lock, _, _, site, _) in enumerate(logged, 1):
+        if action == STEP_STORE:
+            last[lock] = number
+        elif action == STEP_LOAD and lock in last:
+            found[last.pop(lock)] = f" = {site}"
+    if lab.segment.table("Step").fresh == len(logged):
+        midst = len(logged) if engine.ended in (VIOLATED, TOO_LONG) else 0
+        ends = lab.segment.memory.words
+        found |= {number: f" = {ends[lock // WORD_BYTES]}" for lock, number in last.items() if number != midst}
+    return found
+
+
+class LockNames:
+    """Names locks that are held, each once."""
+
+    def __init__(self, segment: Any):
+        self.segment = segment
+        self.names: dict[Lock, str] = {}
+
+    def of(self, entry: Lock) -> str:
+        """Say a lock and how it is held: `X vm_object, object 3 token`."""
+        if entry not in self.names:
+            self.names[entry] = f"{'SX'[entry.mode & 1]} {kind_and_name(self.segment, entry.cls, entry.lock)}"
+        return self.names[entry]
 
 
 def words(segment: Any, action: int, lock: int, cls: int, mode: int, site: int) -> str:
@@ -51,8 +102,12 @@ def words(segment: Any, action: int, lock: int, cls: int, mode: int, site: int) 
     if action == STEP_SLEEP:
         return f"sleeps: {name} ({site_name(site)})"
     letter = f" {'SX'[mode & 1]}" if action in WITH_MODE else ""
-    kind = CLASS_NAMES.get(cls, "")
-    return f"{STEP_NAMES[action]}{letter} {kind}{', ' if kind and name else ''}{name}".strip()
+    return f"{STEP_NAMES[action]}{letter} {kind_and_name(segment, cls, lock)}".strip()
+
+
+def kind_and_name(segment: Any, cls: int, lock: int) -> str:
+    """Name a lock and its class."""
+    return ", ".join(part for part in (CLASS_NAMES.get(cls, ""), named(segment, lock)) if part)
 
 
 def named(segment: Any, lock: int) -> str:
@@ -60,6 +115,19 @@ def named(segment: Any, lock: int) -> str:
     if not lock:
         return ""
     record, *rest = place(segment, lock).split(" ")
+    if record == "Fiber":
+        return f"cpu {rest[0]}"
     if segment.table("VmObject").capacity == 0 and record in STRUCTS:
-        return " ".join(rest[1:]) or next(iter(STRUCTS[record].fields))
+        return field_named(segment, record, lock)
     return " ".join([SAID.get(record, record), *rest])
+
+
+def field_named(segment: Any, record: str, lock: int) -> str:
+    """Name the field of a shared record that stands at a byte offset, in an array with its index."""
+    table, fields = segment.table(record), STRUCTS[record].fields.values()
+    inside = (lock - table.first) % table.stride
+    for field in fields:
+        if field.words and field.offset <= inside < field.offset + field.words * WORD_BYTES:
+            index = f"[{(inside - field.offset) // WORD_BYTES}]" if isinstance(field.kind, Words) else ""
+            return str(field.name) + index
+    return record

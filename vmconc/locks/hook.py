@@ -129,10 +129,10 @@ def holds(cpu, lock):
 
 @kernel
 def releasing(cpu, lock, cls):
-    """Log a release that is about to happen, and let others run before it."""
+    """Let others run before a release, and log it."""
+    point(cpu, lock, EXCLUSIVE)
     if controlled(cpu):
         log_step(cpu, STEP_RELEASE, lock, cls, 0, 0)
-    point(cpu, lock, EXCLUSIVE)
 
 
 @kernel

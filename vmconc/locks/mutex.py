@@ -16,6 +16,7 @@ from vmconc.memory.struct import guard
 from vmconc.schedule.engine import pass_gate
 from vmconc.schedule.gates import open_gate, shut_gate
 from vmconc.schedule.records import exploring
+from vmconc.schedule.steps import STEP_DOWN, STEP_SIGNAL, STEP_UP, log_step
 
 LOCK = site("mutex.lock")
 DOWN = site("semaphore.down")
@@ -134,6 +135,7 @@ def semaphore_pass(cpu, semaphore):
     """Take one off the value where CPUs take turns: this one is not chosen before it is above zero."""
     cpu.reason = DOWN
     pass_gate(cpu, offset(semaphore) | EXCLUSIVE, offset(semaphore), semaphore.value <= 0)
+    log_step(cpu, STEP_DOWN, offset(semaphore), SEMAPHORE, 0, 0)
     semaphore.value -= 1
     if semaphore.value <= 0:
         shut_gate(cpu, offset(semaphore))
@@ -165,6 +167,8 @@ def semaphore_take(semaphore):
 def semaphore_up(cpu, semaphore):
     """Add one to the value and wake those who wait."""
     point(cpu, offset(semaphore), EXCLUSIVE)
+    if exploring(cpu):
+        log_step(cpu, STEP_UP, offset(semaphore), SEMAPHORE, 0, 0)
     atomic_add(semaphore, "value", 1)
     open_gate(cpu, offset(semaphore))
     if atomic_swap(semaphore, "waiters", 0) != 0:
@@ -194,5 +198,7 @@ def condition_wait(cpu, condition, mutex):
 def condition_signal(cpu, condition):
     """Wake every CPU that waits; each looks at what it waits for again (a signal is a broadcast here)."""
     point(cpu, offset(condition), EXCLUSIVE)
+    if exploring(cpu):
+        log_step(cpu, STEP_SIGNAL, offset(condition), CONDITION, 0, 0)
     atomic_add(condition, "signals", 1)
     wake_all(cpu, offset(condition))

@@ -7,6 +7,7 @@ from vmconc.memory.refs import offset
 from vmconc.schedule.engine import pass_gate, pass_point
 from vmconc.schedule.gates import bar
 from vmconc.schedule.records import DONE, LATER, READY, engine_of, exploring, fiber_of, make_ready
+from vmconc.schedule.steps import STEP_JOIN, STEP_START, log_step
 from vmconc.schedule.strategies import started
 
 
@@ -33,6 +34,7 @@ def start_turn(cpu, index):
     """Start a thread where threads take turns."""
     engine, other = engine_of(cpu), fiber_of(cpu, index)
     pass_point(cpu, offset(other) | 1)
+    log_step(cpu, STEP_START, offset(other), 0, 0, 0)
     if other.state == LATER:
         other.starter = cpu.index + 1
         other.state = READY
@@ -49,3 +51,4 @@ def join_turn(cpu, index):
     other = fiber_of(cpu, index)
     cpu.reason = JOIN
     pass_gate(cpu, offset(other), offset(other), other.state != DONE)
+    log_step(cpu, STEP_JOIN, offset(other), 0, 0, 0)

@@ -5,6 +5,8 @@ on its own stack; the engine's stack is returned to when the execution ends.  Fi
 point, so that each decision knows what every CPU is about to do.
 """
 
+from functools import partial
+
 from vmconc.memory.gated import controlled_only
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at, offset, words_at
@@ -15,6 +17,7 @@ from vmconc.memory.table import table
 from vmconc.memory.written import bring_back
 from vmconc.schedule.chance import draw
 from vmconc.schedule.gates import bar, open_gate
+from vmconc.schedule.order import FOLLOWED, NOTED, UNPLACED, next_in_order, next_luck, note_chosen
 from vmconc.schedule.pct import fall_behind
 from vmconc.schedule.records import (
     ASLEEP,
@@ -78,24 +81,48 @@ def chance(cpu, n):
     """Decide by chance for one of 0 .. n - 1: recorded and replayed like whose turn it is."""
     engine = engine_of(cpu)
     value = draw(engine, n)
-    if engine.turns < engine.given:
+    if engine.observed == FOLLOWED:
+        value = next_luck(engine, n)
+    elif engine.turns < engine.given:
         given = next_given(engine)
         if 0 <= given < n:
             value = given
         else:
             diverge(engine)
     note_turn(engine, value)
+    note_chosen(engine, -1 - value, 0)
     return value
 
 
+@partial(kernel, apart=True)
+def decide_observed(engine, index):
+    """Return which ready CPU goes on where each step is noted and an order may be followed."""
+    if engine.observed == NOTED:
+        chosen = decide_freely(engine, index)
+    else:
+        chosen = next_in_order(engine, index)
+        if engine.ready_count > 1:
+            note_turn(engine, chosen)
+    note_chosen(engine, chosen, fiber_of(engine, chosen).what)
+    return chosen
+
+
 @kernel
-def decide(engine, index):
-    """Return which ready CPU goes on; `index` ran last."""
+def decide_freely(engine, index):
+    """Return which ready CPU goes on where no order is followed."""
     if engine.ready_count == 1:
         return choose_only(engine)
     chosen = prescribed(engine, index) if engine.turns < engine.given else choose(engine, index)
     note_turn(engine, chosen)
     return chosen
+
+
+@kernel
+def decide(engine, index):
+    """Return which ready CPU goes on; `index` ran last."""
+    if engine.observed != 0:
+        return decide_observed(engine, index)
+    return decide_freely(engine, index)
 
 
 @kernel
@@ -275,6 +302,8 @@ def call_last(near, engine):
 def begin_execution(near, engine):
     """Give every CPU a fresh stack and bring it to its first point."""
     engine.steps = engine.turns = engine.preemptions = engine.diverged = 0
+    engine.noted = engine.taken = engine.lucky = 0
+    engine.place = UNPLACED
     engine.ended = GOING
     engine.working = engine.workers
     engine.ready_count = 0

@@ -13,7 +13,7 @@ FIBERS_MAX = 256
 CHANGES_MAX = 16
 READY, ASLEEP, TIMED, DONE, BARRED, LATER = range(6)  # BARRED: its gate is shut; LATER: not started yet
 WORDS_MAX = 256
-KEPT = ("Scheduler", "Fiber", "Turn", "Given", "Seen", "Touched")
+KEPT = ("Scheduler", "Fiber", "Turn", "Given", "Seen", "Touched", "Chosen")
 
 # Why an execution ended.
 GOING, FINISHED, DEADLOCK, LIVELOCK, TOO_LONG, VIOLATED = range(6)
@@ -64,6 +64,12 @@ class Scheduler:
     turns: int = guard("cpu")  # decisions between several CPUs
     preemptions: int = guard("cpu")  # decisions against a CPU that could have gone on
     diverged: int = guard("cpu")  # decision + 1 at which the CPU prescribed could not go on, 0: none
+    observed: int = guard("init")  # whether each step is noted, and follows an order (order.py)
+    noted: int = guard("cpu")  # steps that were noted
+    taken: int = guard("cpu")  # places of the order, from the first on, that nobody stands before any more
+    place: int = guard("cpu")  # in the order of the step chosen last, -1: in none
+    lucks: int = guard("init")  # what comes of chance in an order: so many values behind it
+    lucky: int = guard("cpu")  # of these, how many were used
     ended: int = guard("cpu")
     executions: int = guard("cpu")
     points: int = guard("cpu")  # schedule points of all executions
@@ -98,6 +104,16 @@ class Turn:
     """One decision: which CPU went on, or what came of chance."""
 
     cpu: int = guard("cpu")
+
+
+@struct(align=32)
+class Chosen:
+    """Who made one step, also where nobody else could: of an execution that is observed."""
+
+    cpu: int = guard("cpu")  # or -1 - what came of chance
+    what: int = guard("cpu")  # byte offset of what the step touches, plus 1 if it writes; 0: not known
+    preemptions: int = guard("cpu")  # before this step was chosen
+    place: int = guard("cpu")  # in the order that is followed, -1: in none
 
 
 @struct(align=8)
@@ -139,6 +155,13 @@ def make_ready(engine, fiber, index):
     fiber.place = engine.ready_count
     engine.ready[engine.ready_count] = index
     engine.ready_count += 1
+
+
+@kernel
+def can_go_on(engine, index):
+    """Tell whether a CPU takes part in decisions."""
+    place = fiber_of(engine, index).place
+    return place < engine.ready_count and engine.ready[place] == index
 
 
 @kernel

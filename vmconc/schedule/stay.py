@@ -1,23 +1,32 @@
 """Stay: the CPU that runs goes on as long as it can, then the lowest one that can.  No preemption at all."""
 
 from vmconc.memory.jit import kernel
-from vmconc.schedule.records import READY, fiber_of
+from vmconc.schedule.records import READY, can_go_on, fiber_of
 
 
 @kernel
-def lowest_ready(engine):
-    """Return the ready CPU of the lowest index, one that only a time-out would let go on last."""
-    best, timed = engine.fibers, engine.fibers
-    for i in range(engine.ready_count):
-        index = engine.ready[i]
-        if fiber_of(engine, index).state == READY:
-            best = min(best, index)
-        else:
-            timed = min(timed, index)
-    return best if best < engine.fibers else timed
+def lowest_ready(engine, first):
+    """Return the ready CPU of the lowest index, counted from `first` on and around.
+
+    One that only a time-out would let go on comes last.
+    """
+    timed = first
+    for distance in range(engine.fibers):
+        index = (first + distance) % engine.fibers
+        if can_go_on(engine, index):
+            if fiber_of(engine, index).state == READY:
+                return index
+            if not can_go_on(engine, timed):
+                timed = index
+    return timed
 
 
 @kernel
 def choose_staying(engine, index):
-    """Choose the CPU `index` if it is ready, else the lowest."""
-    return index if fiber_of(engine, index).state == READY else lowest_ready(engine)
+    """Choose the CPU `index` if it can go on, else the lowest.
+
+    After one that lets others make a step comes the next one: each that looks in vain has its turn.
+    """
+    if fiber_of(engine, index).state != READY:
+        return lowest_ready(engine, 0)
+    return index if can_go_on(engine, index) else lowest_ready(engine, index)

@@ -10,16 +10,18 @@ from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at, struct
 from vmconc.memory.struct import guard
 from vmconc.memory.table import table
+from vmconc.schedule.records import engine_of, exploring
 
 (
     STEP_ACQUIRE, STEP_RELEASE, STEP_FAIL, STEP_RECURSE, STEP_UPGRADE, STEP_DOWNGRADE, STEP_REOWN, STEP_SLEEP,
-    STEP_WAKE, STEP_READ, STEP_READ_DONE, STEP_LOAD, STEP_STORE,
-) = range(1, 14)  # fmt: skip
+    STEP_WAKE, STEP_READ, STEP_READ_DONE, STEP_LOAD, STEP_STORE, STEP_START, STEP_JOIN, STEP_DOWN, STEP_UP, STEP_SIGNAL,
+) = range(1, 19)  # fmt: skip
 
 STEP_NAMES = {
     STEP_ACQUIRE: "acquire", STEP_RELEASE: "release", STEP_FAIL: "try failed", STEP_RECURSE: "acquire again",
     STEP_UPGRADE: "upgrade", STEP_DOWNGRADE: "downgrade", STEP_REOWN: "re-own", STEP_SLEEP: "sleep", STEP_WAKE: "wake",
     STEP_READ: "page-in begins", STEP_READ_DONE: "page-in ends", STEP_LOAD: "read", STEP_STORE: "write",
+    STEP_START: "start", STEP_JOIN: "join", STEP_DOWN: "down", STEP_UP: "up", STEP_SIGNAL: "signal",
 }  # fmt: skip
 
 
@@ -33,6 +35,7 @@ class Step:
     cls: int = guard("cpu")  # class of the lock, 0: none
     mode: int = guard("cpu")  # not of a release
     site: int = guard("cpu")  # 0: not known; of a read: what is there
+    turn: int = guard("cpu")  # number of the step in an execution that is observed (order.py), from 1
 
 
 @kernel
@@ -55,3 +58,4 @@ def append_step(cpu, action, lock, cls, mode, site):
         step.cls = cls
         step.mode = mode
         step.site = site
+        step.turn = engine_of(cpu).noted if exploring(cpu) else 0
