@@ -156,7 +156,7 @@ def test_a_thread_runs_after_its_start_and_before_its_join(tmp_path, started):
 def test_who_joins_what_nobody_starts_is_in_a_deadlock(tmp_path):
     lab = program(tmp_path, "waits", THREADS.replace("        start(cpu, index)\n", "").replace("STARTED", "1"))
     assert lab.run(1) == 1 and lab.engine.ended == DEADLOCK
-    assert "Fiber 1" in explain(lab)[1]
+    assert "waits for cpu 1" in explain(lab)[1]
 
 
 def test_an_option_that_the_program_does_not_have_is_refused(tmp_path):

@@ -9,17 +9,16 @@ from typing import Any
 from rich.table import Table
 
 from vmconc.cli.show import console, lock_table, show_stop
+from vmconc.cli.show_steps import show_explained
 from vmconc.coordinator.errors import EXIT_STUCK, EXIT_VIOLATION
 from vmconc.explore.bench import Found, Rate
 from vmconc.explore.bugs import Bug
-from vmconc.explore.failure import Failure, read
+from vmconc.explore.failure import Failure
 from vmconc.explore.lockrun import LockRun
 from vmconc.explore.search import Tally
-from vmconc.explore.session import Explored, Replayed, Watcher, replay
-from vmconc.explore.story import Row
+from vmconc.explore.session import Explored, Replayed, Watcher
 from vmconc.explore.target import Target
 
-ROWS_SHOWN = 60
 TEXT_WIDTH = 100
 
 
@@ -77,7 +76,8 @@ def show_explored(explored: Explored) -> None:
             f"execution {failure.execution:,}, found by {failure.strategy}: {found.preemptions} preemptions and "
             f"{found.steps} steps, made simpler to {failure.preemptions} and {failure.steps}"
         )
-    show_rows(replay(read(Path(explored.artifact))).rows)
+    if explored.explained:
+        show_explained(explored.explained)
     out.print(f"replay it: vmconc replay {explored.artifact}", markup=False)
 
 
@@ -97,7 +97,7 @@ def headline(explored: Explored) -> str:
 def show_replayed(replayed: Replayed) -> None:
     """Print what came of a replay."""
     out = console()
-    show_rows(replayed.rows, limit=0)
+    show_explained(replayed.explained, limit=0)
     if replayed.failure:
         for line in replayed.failure.lines:
             out.print(line, markup=False)
@@ -105,19 +105,6 @@ def show_replayed(replayed: Replayed) -> None:
         code = "the code is the same: the program is not" if replayed.same_code else "the code has changed"
         out.print(f"decision {replayed.diverged} could not be made as recorded ({code})")
     out.print("it fails again" if replayed.reproduced else "it does not fail again")
-
-
-def show_rows(rows: list[Row], limit: int = ROWS_SHOWN) -> None:
-    """Print steps, one column a CPU; with a limit only the last ones."""
-    out = console()
-    shown = rows[-limit:] if limit else rows
-    if len(shown) < len(rows):
-        out.print(f"... {len(rows) - len(shown)} steps before (vmconc replay shows all)")
-    cpus = sorted({row.cpu for row in shown})
-    table = Table("step", *(f"cpu {cpu}" for cpu in cpus), box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for row in shown:
-        table.add_row(str(row.number), *(row.text if row.cpu == cpu else "" for cpu in cpus))
-    out.print(table)
 
 
 def show_lock_run(result: LockRun, path: str) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from vmconc.checks.held import cpu_state, say_held
-from vmconc.checks.places import place
 from vmconc.checks.violations import inline_violations
 from vmconc.explore.laboratory import Laboratory
+from vmconc.explore.story import named
 from vmconc.explore.target import Target
 from vmconc.program.errors import ProgramError
 from vmconc.schedule.records import BARRED, DEADLOCK, ENDINGS, FINISHED, LIVELOCK, TOO_LONG
@@ -81,7 +81,7 @@ def say(lab: Laboratory, index: int) -> str:
     held = say_held(state["held"])
     fiber: Any = lab.segment.nth("Fiber", index)
     if fiber.state == BARRED:
-        return f"cpu {index} waits for {place(lab.segment, fiber.gate)}, holds {held}"
+        return f"cpu {index} waits for {named(lab.segment, fiber.gate)}, holds {held}"
     if waits is None:
         return f"cpu {index} is {state['state']}, holds {held}" if state["held"] else ""
     return f"cpu {index} waits for {waits['instance']} ({waits['site']}), holds {held}"

@@ -9,13 +9,14 @@ import msgspec
 
 from vmconc.explore import failure as failures
 from vmconc.explore.debug import stop_at
+from vmconc.explore.explain import Explained, explain
 from vmconc.explore.failure import Artifact, Failure
 from vmconc.explore.jobs import search_side_by_side
 from vmconc.explore.laboratory import Laboratory
 from vmconc.explore.meaning import meaning
 from vmconc.explore.minimise import minimise, run_turns
 from vmconc.explore.search import Budget, Choice, Tally, search
-from vmconc.explore.story import Row, story
+from vmconc.explore.story import Row
 from vmconc.explore.target import Target, make
 from vmconc.memory.jit import source_digest
 
@@ -31,6 +32,7 @@ class Explored(msgspec.Struct):
     found: Failure | None = None  # as it was before it was made simpler
     artifact: str = ""
     meaning: list[str] = []  # of having found nothing
+    explained: Explained | None = None  # the failure
 
 
 class Replayed(msgspec.Struct):
@@ -41,7 +43,12 @@ class Replayed(msgspec.Struct):
     failure: Failure | None
     diverged: int  # decision, from 1, that could not be made as recorded; 0: none
     same_code: bool
-    rows: list[Row]
+    explained: Explained
+
+    @property
+    def rows(self) -> list[Row]:
+        """Return the steps."""
+        return self.explained.rows
 
 
 class Watcher:
@@ -92,8 +99,9 @@ def explore(
         if simplify:
             explored.failure = minimise(lab, found, simplify, check, watcher.simplified)
         path = keep / f"{time.strftime('%Y%m%d-%H%M%S')}-{target.name}.failure.json"
-        failures.write(path, Artifact(target, explored.failure or found, source_digest()))
-        explored.artifact = str(path)
+        artifact = Artifact(target, explored.failure or found, source_digest())
+        failures.write(path, artifact)
+        explored.artifact, explored.explained = str(path), replay(artifact).explained
     return explored
 
 
@@ -107,5 +115,6 @@ def replay(artifact: Artifact, everything: bool = False, debug: bool = False) ->
             failure = run_turns(lab, artifact.failure.turns, check)
     engine: Any = lab.engine
     same = failure is not None and failure.rule == artifact.failure.rule
-    rows = story(lab, everything)
-    return Replayed(artifact.target, same, failure, engine.diverged, source_digest() == artifact.digest, rows)
+    diverged = engine.diverged
+    explained = explain(lab, artifact.failure.turns, check, everything)
+    return Replayed(artifact.target, same, failure, diverged, source_digest() == artifact.digest, explained)

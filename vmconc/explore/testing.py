@@ -9,7 +9,7 @@ from typing import Any
 
 from vmconc.explore.lockprogram import LOADED, module_name
 from vmconc.explore.search import SEED_BITS, Budget, choices_of
-from vmconc.explore.session import Watcher, replay
+from vmconc.explore.session import Watcher
 from vmconc.explore.session import explore as explore_target
 from vmconc.explore.target import Target
 
@@ -51,9 +51,14 @@ def explored_test(
 
 def report(explored: Any, seed: int) -> str:
     """Say what is wrong, each step that leads there, and how to replay it."""
-    from vmconc.explore.failure import read
+    from vmconc.explore.fold import Fold, fold
+    from vmconc.explore.say_swap import numbers_of
 
-    rows = replay(read(Path(explored.artifact))).rows
-    steps = [f"  {row.number:4} cpu {row.cpu}  {row.text}" for row in rows]
+    told = explored.explained
+    steps = [
+        f"       {line.text}" if isinstance(line, Fold) else f"  {line.number:4} cpu {line.cpu}  {line.text}"
+        for line in fold(told.rows, numbers_of(told.swap))
+    ]
+    swap = [f"the decisive swap: {told.swap.text}"] if told.swap and told.swap.found else []
     found = f"execution {explored.failure.execution:,} by {explored.failure.strategy}, seed {seed}"
-    return "\n".join([*explored.failure.lines, *steps, found, f"vmconc replay {explored.artifact}"])
+    return "\n".join([*explored.failure.lines, *steps, *told.loop, *swap, found, f"vmconc replay {explored.artifact}"])
