@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vmconc.cli import options as o
+from vmconc.cli.html import Html, check_html, write_html
 from vmconc.coordinator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def explore(
         int, typer.Option("--jobs", help="Processes that search side by side; 0: as many as there are cores.")
     ] = 1,
     keep: Annotated[Path, typer.Option("--keep", help="Where failures are kept.")] = Path("failures"),
+    html: Html = None,
     json: o.Json = False,
 ) -> int:
     """Run a program's threads in many orders until one fails, make the failure simple, and show it step by step.
@@ -58,10 +60,12 @@ def explore(
     Example: vmconc explore fork_chain --set generations=3 --set pages=2 --set writes=1 --set chains=1 --for 20s
     """
     check(strategy, depth, cpus, executions, steps, jobs)
+    check_html(html)
     from vmconc.cli.show import print_json
     from vmconc.cli.show_explore import Progress, show_explored
     from vmconc.coordinator.resolve import settings
     from vmconc.coordinator.units import duration, probability
+    from vmconc.explore.page import explored_part
     from vmconc.explore.search import Budget, choices_of
     from vmconc.explore.session import Watcher
     from vmconc.explore.session import explore as explore_one
@@ -89,6 +93,8 @@ def explore(
         results.append(result)
         if not json:
             show_explored(result)
+    if html:
+        write_html(html, [explored_part(result) for result in results], not json)
     if json:
         print_json({"explored": results})
     return int(any(result.failure for result in results))

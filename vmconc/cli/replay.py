@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from vmconc.cli import options as o
+from vmconc.cli.html import Html, check_html, write_html
 
 
 def replay(
@@ -14,6 +15,7 @@ def replay(
     pdb: Annotated[
         bool, typer.Option("--pdb", help="Uncompiled; stop in the Python debugger just before the last step.")
     ] = False,
+    html: Html = None,
     json: o.Json = False,
 ) -> int:
     """Make the recorded decisions again and show what every CPU did.  Exit code 1 if it fails again, 0 if not.
@@ -26,9 +28,11 @@ def replay(
     from vmconc.cli.show_explore import show_replayed
     from vmconc.coordinator.errors import UsageError
     from vmconc.explore.failure import read
+    from vmconc.explore.page import replayed_part
     from vmconc.explore.session import replay as replay_one
     from vmconc.program.errors import ProgramError
 
+    check_html(html)
     if pdb:
         from vmconc.explore.debug import uncompiled
 
@@ -40,4 +44,6 @@ def replay(
     except BdbQuit:
         return 1
     print_json(result) if json else show_replayed(result)
+    if html:
+        write_html(html, [replayed_part(result, artifact)], not json)
     return int(result.reproduced)
