@@ -59,11 +59,14 @@ def requested(cpu, lock, cls, mode):
 
 @kernel
 def check_order(cpu, lock, cls):
-    """Hold a request against the order rules: a lock of its rank or of a later one is held."""
-    if (cpu.held_classes & RANKED) >> (cls + 1) != 0:
-        broken(cpu, LOCK_ORDER, lock, cls, cpu.held_classes)
+    """Hold a request against the order rules: a lock of its rank or of a later one is held.
+
+    The rule that says more comes first: an execution that is explored ends there.
+    """
     if cls == VM_MAP and holds(cpu, lock):
         broken(cpu, LOCK_RECURSION, lock, 0, 0)
+    if (cpu.held_classes & RANKED) >> (cls + 1) != 0:
+        broken(cpu, LOCK_ORDER, lock, cls, cpu.held_classes)
 
 
 @kernel
