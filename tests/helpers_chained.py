@@ -24,7 +24,7 @@ from vmconc.vm.fault import resolve_fault
 from vmconc.vm.fork import space_fork
 from vmconc.vm.map import map_lookup_entry
 from vmconc.vm.object import object_allocate, object_drop, object_hold
-from vmconc.vm.page import page_alloc
+from vmconc.vm.page import page_alloc, page_free
 from vmconc.vm.queue import page_activate
 from vmconc.vm.radix import radix_get
 from vmconc.vm.run import run_cpu
@@ -309,6 +309,15 @@ def busy_until_wanted(cpu, page, other):
 def page_of(object, index):
     """Return the page at an index."""
     return at(object, "VmPage", radix_get(object.pages, index))
+
+
+@kernel
+def free_page(cpu, object, page):
+    """Free a page that is not hard-busy, whether or not somebody has it soft-busy."""
+    object_hold(cpu, object, EXCLUSIVE, HERE)
+    busy_try(cpu, page.busy, False, HERE)
+    page_free(cpu, page)
+    object_drop(cpu, object)
 
 
 @kernel

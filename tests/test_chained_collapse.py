@@ -4,6 +4,7 @@ import pytest
 from conftest import run_cpus
 from helpers_chained import (
     BASE,
+    HERE,
     PAGE,
     PAGES,
     RW,
@@ -13,12 +14,15 @@ from helpers_chained import (
     collapse_now,
     collapse_when_busy,
     depths,
+    free_page,
     objects,
     page_of,
     put_page,
 )
 from helpers_machine import Machine
 
+from vmconc.checks.violations import inline_violations
+from vmconc.locks.busy import soft_try
 from vmconc.locks.pip import pip_add, pip_wakeup
 from vmconc.program import PlanBuilder
 from vmconc.vm import opcodes as op
@@ -53,6 +57,18 @@ def seen(chain, object=None) -> dict[int, int]:
 
 
 SHOWN = {2: 2, 5: 5, 3: 103, 7: 107, 9: 209}
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_page_that_is_soft_busy_is_not_freed(shared):
+    """Its owner must have waited for those who share it (invariant 30)."""
+    chain = Chain("D", resident=[0])
+    page = page_of(chain.objects[0], chain.index)
+    if shared:
+        soft_try(chain.cpu, page.busy, HERE)
+    free_page(chain.cpu, chain.objects[0], page)
+    found = [violation["rule"] for violation in inline_violations(chain.machine.segment)]
+    assert found == (["frame-mapped"] if shared else [])
 
 
 def test_collapse_takes_over_all_layers():

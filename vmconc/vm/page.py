@@ -5,7 +5,7 @@ An object's pages change only under its exclusive token and with the page hard-b
 """
 
 from vmconc.locks.block import block
-from vmconc.locks.busy import busy_owned, busy_release, busy_try
+from vmconc.locks.busy import PBUSY_MASK, busy_owned, busy_release, busy_try
 from vmconc.locks.classes import EXCLUSIVE, PAGE_SPIN
 from vmconc.locks.rules import DUPLICATE_PAGE, FRAME_MAPPED, PAGE_NOT_BUSY, PAGE_WITHOUT_TOKEN, broken
 from vmconc.locks.sites import site
@@ -134,7 +134,7 @@ def page_free(cpu, page):
            exit   the page is free
     """
     object = page.object
-    if page.pv or page.wire_count != 0 or page.flags & PG_MAPPED != 0:
+    if page.pv or page.wire_count != 0 or page.flags & PG_MAPPED != 0 or page.busy.word & PBUSY_MASK != 0:
         broken(cpu, FRAME_MAPPED, offset(page), 0, page.wire_count)
     token_get(cpu, object.token, EXCLUSIVE, FREE_TOKEN)
     page_remove(cpu, page)
