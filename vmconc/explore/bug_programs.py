@@ -5,7 +5,15 @@ Programs whose bug is seen at quiescence do not exit: what is torn down shows no
 """
 
 from vmconc.program.builder import PAGE, PlanBuilder
-from vmconc.vm.opcodes import ADVICE_DONTNEED, INHERIT_COPY, INHERIT_SHARE, MAP_SHARED, PROT_READ, PROT_WRITE
+from vmconc.vm.opcodes import (
+    ADVICE_DONTNEED,
+    ADVICE_FREE,
+    INHERIT_COPY,
+    INHERIT_SHARE,
+    MAP_SHARED,
+    PROT_READ,
+    PROT_WRITE,
+)
 
 BASE = 0x10_0000_0000
 READ_WRITE = PROT_READ | PROT_WRITE
@@ -196,3 +204,25 @@ def read_third_layer(build: PlanBuilder) -> None:
     grandchild = build.fork(child)
     build.touch(grandchild, page(1), write=True)
     build.touch(grandchild, page(0))
+
+
+def free_with_hole(build: PlanBuilder) -> None:
+    """Give two anonymous pages back, of which only the first was ever written."""
+    lwp = mapped(build, 2)
+    build.touch(lwp, page(0), write=True)
+    build.madvise(lwp, BASE, 2 * PAGE, ADVICE_FREE)
+
+
+def upgrade_against_page_in(build: PlanBuilder) -> None:
+    """Write a private page of a file while another LWP reads the next one."""
+    parent = mapped(build, 2, file=True)
+    thread = build.vfork(parent)
+    build.touch(thread, page(0))
+    build.touch(parent, page(1), write=True)
+
+
+def exit_of_wired(build: PlanBuilder) -> None:
+    """Wire a page and exit."""
+    lwp = mapped(build, 1)
+    build.mlock(lwp, BASE, PAGE)
+    build.exit_(lwp)

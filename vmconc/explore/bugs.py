@@ -174,6 +174,30 @@ CATALOGUE = (
         committed=True,
     ),
     Bug(
+        "B44", "a hole is taken for a page when memory is given back", "page-queue",
+        "DragonFly 1dcf1bc716, there in objects with swap", ("backing",), programs.free_with_hole,
+        "P says that it does not need two pages any more, one of which never was there. The null reference is "
+        "followed; here that leads to the unused start of the segment, and a queue counts a page that it has not.",
+    ),
+    Bug(
+        "B50", "the map is locked shared once more while a page is read", "lock-recursion",
+        "mutation, like DragonFly 10c39de26c", ("backing",), programs.fault_against_clip,
+        "T1 has its share of the map and reads; the file system looks into the map itself. T2 has asked for the map in "
+        "between, which bars new shares, and waits for T1's. The rule says so before they meet.",
+    ),
+    Bug(
+        "B52", "an upgrade gives up and begins anew while others share the map", "step limit", "mutation", ("backing",),
+        programs.upgrade_against_page_in,
+        "T1 has its share of the map and reads. T2 has to change an entry, sees that it is not alone, gives its share "
+        "back, looks the entry up again, and so on: it never says that it waits, so nothing lets it in.",
+    ),
+    Bug(
+        "B63", "translations are removed before their pages are unwired", "frame-mapped", "DragonFly a51ba7a69d", BOTH,
+        programs.exit_of_wired,
+        "P wires a page and exits. Without a translation nobody knows that the page is to be unwired, and it is freed "
+        "wired.",
+    ),
+    Bug(
         "B64", "a token is kept when the way to the file has to begin anew", "token-lifo",
         "mutation, like DragonFly 552112a039", ("chained",), programs.walk_against_collapse_of_file,
         "T1 is on its way down the chain to lock the file, without chain locks. T2 collapses: the link that T1 "

@@ -16,6 +16,7 @@ from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas
 from vmconc.memory.jit import kernel
+from vmconc.memory.queries import bug
 from vmconc.memory.refs import offset, struct
 from vmconc.memory.struct import guard
 
@@ -216,7 +217,7 @@ def lock_upgrade(cpu, lock):
         if word & SHARES == 0:
             broken(cpu, NOT_HELD, offset(lock), lock.cls, word)
             return False
-        if word & UPREQ != 0:
+        if word & UPREQ != 0 or (bug(cpu, "B52") and word & SHARES != SHARE):  # B52: as if it could not end well
             released(cpu, offset(lock), lock.cls)
             leave_shared(cpu, lock)
             failed(cpu, lock.cls)

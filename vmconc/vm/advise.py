@@ -61,6 +61,18 @@ def advise_later(cpu, object, page, advice):
 
 
 @kernel
+def next_index(object, index, advice):
+    """Return where the next page stands that a hint is for, -1 if there is none.  (B44: FREE does not pass holes over.)
+
+    Locks: entry  the object's token exclusively
+           exit   same
+    """
+    if bug(object, "B44") and advice == ADVICE_FREE and object.type != OBJT_VNODE:
+        return index
+    return radix_next(object.pages, index)
+
+
+@kernel
 def advise_object(cpu, object, start, end, advice):
     """Follow a hint for the resident pages with start <= index < end.
 
@@ -68,7 +80,7 @@ def advise_object(cpu, object, start, end, advice):
            exit   same
     """
     object_hold(cpu, object, EXCLUSIVE, MADVISE)
-    index = radix_next(object.pages, start)
+    index = next_index(object, start, advice)
     while index >= 0 and index < end:
         page = at(cpu, "VmPage", radix_get(object.pages, index))
         if busy_try(cpu, page.busy, True, MADVISE):
@@ -81,7 +93,7 @@ def advise_object(cpu, object, start, end, advice):
             index += 1
         else:
             busy_sleep(cpu, page.busy, True, MADVISE)
-        index = radix_next(object.pages, index)
+        index = next_index(object, index, advice)
     object_drop(cpu, object)
 
 

@@ -11,7 +11,7 @@ from vmconc.memory.atomics import atomic_add, atomic_or
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import operation
 from vmconc.memory.pagebytes import PAGE_SHIFT, PAGE_SIZE, page_copy, page_zero
-from vmconc.memory.queries import tracked
+from vmconc.memory.queries import bug, tracked
 from vmconc.memory.refs import at, offset, struct
 from vmconc.memory.struct import guard
 from vmconc.memory.table import table
@@ -179,7 +179,7 @@ def map_lookup(cpu, fs):
             lock_shared(cpu, map.lock, LOOKUP)
         status = lookup_locked(cpu, fs)
         if status == KERN_TRY_AGAIN:  # nothing is held
-            exclusive = True
+            exclusive = not bug(cpu, "B52")
             continue
         if status != KERN_SUCCESS:
             lock_release(cpu, map.lock)

@@ -182,7 +182,8 @@ def forget(cpu, pmap, va, pte):
     page = page_at(cpu, pte & ~FLAGS)
     if pte & PTE_MODIFIED != 0:
         atomic_or(page, "dirty", VALID_ALL)
-    if pte & PTE_WIRED != 0 and atomic_add(page, "wire_count", -1) == 1:
+    counted = pte & PTE_WIRED != 0 and not bug(cpu, "B63")  # B63: left to who unwires, and goes by the translation
+    if counted and atomic_add(page, "wire_count", -1) == 1:
         page_activate(cpu, page)
     pv_unlink(cpu, page, pmap, va)
     atomic_add(pmap, "resident", -1)

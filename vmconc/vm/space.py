@@ -14,6 +14,7 @@ from vmconc.memory.atomics import atomic_add
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import operation
 from vmconc.memory.pagebytes import PAGE_SHIFT
+from vmconc.memory.queries import bug
 from vmconc.memory.refs import at, offset
 from vmconc.memory.segment import HEADER
 from vmconc.memory.table import table, table_give
@@ -164,6 +165,8 @@ def delete_entry(cpu, space, entry):
     Locks: entry  as after `map_enter`
            exit   same
     """
+    if bug(cpu, "B63"):
+        pmap_remove(cpu, space.pmap, entry.start, entry.end)
     if entry.wired_count != 0:
         unwire_entry(cpu, space, entry)
     if entry.object:

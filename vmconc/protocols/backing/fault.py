@@ -146,7 +146,9 @@ def undo_error(cpu, fs):
 
 @kernel
 def fill_page(cpu, fs):
-    """Have the pager fill fs.page with the map locked.  (B4 unlocks it meanwhile and asks nothing afterwards.)
+    """Have the pager fill fs.page with the map locked.
+
+    B4 unlocks it meanwhile and asks nothing afterwards; under B50 the file system, done with the read, locks it again.
 
     Locks: entry  map shared, tokens exclusively, vnode, the page hard-busy
            exit   same; tokens were lost
@@ -156,6 +158,9 @@ def fill_page(cpu, fs):
     result = pager_get_page(cpu, fs.object, fs.page)
     if bug(cpu, "B4"):
         lock_shared_timed(cpu, fs.map.lock, B4_PATIENCE, LOOKUP)
+    if bug(cpu, "B50"):
+        lock_shared(cpu, fs.map.lock, LOOKUP)
+        lock_release(cpu, fs.map.lock)
     return result
 
 
