@@ -19,7 +19,7 @@ LINE_SHIFT = 6
 LINE_WORDS = 8
 LINE = ir.VectorType(I64, LINE_WORDS).as_pointer()
 MIX = -0x61C8864680B583EB  # 2**64 divided by the golden ratio, as a signed word
-WRITTEN = 64  # byte offset of the four words below; the first page of a mapping holds nothing else
+WRITTEN = 4032  # byte offset of the four words below: at the end of the first page, whose start null references lead to
 MAP, LIST, COUNT, COPY = range(4)  # distances of: a byte for each line, the lines noted, (their number), the copy
 
 
