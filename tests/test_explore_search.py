@@ -14,7 +14,7 @@ from vmconc.explore.machine import plan_laboratory
 from vmconc.explore.minimise import run_turns
 from vmconc.explore.search import PORTFOLIO, Budget, choices_of, search
 from vmconc.explore.session import Watcher, explore, replay
-from vmconc.explore.target import Target, is_lock_program, make
+from vmconc.explore.target import OF_BUG, Target, is_lock_program, make
 from vmconc.memory.jit import jit_off
 from vmconc.program.builder import PlanBuilder
 from vmconc.program.errors import ProgramError
@@ -231,3 +231,11 @@ def test_two_such_faults_do_share_frames_if_there_are_enough(protocol, frames, e
     for _ in range(50):
         lab.run(1)
         assert lab.engine.ended == ending
+
+
+@pytest.mark.skipif(not jit_off(), reason="a build of its own: 35 s to compile")
+def test_the_only_state_at_rest_is_checked(tmp_path):
+    """B44 is seen at rest only, and all executions of its program end in one state: the first of them, too."""
+    target = Target(OF_BUG + "B44", "backing", 2, bugs=["B44"])
+    explored = explore(target, choices_of("stay", 2), Budget(3), 0, 0.0, tmp_path, Watcher())
+    assert explored.failure and explored.failure.rule == "page-queue" and explored.tally.executions == 1

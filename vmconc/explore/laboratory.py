@@ -111,6 +111,11 @@ class Laboratory:
         self.engine.longest = 0
         self.segment.view("Fiber")["most"] = 0
 
+    def forget_states(self) -> None:
+        """Forget in which states executions have ended: each is new again."""
+        self.engine.states = 0
+        self.segment.view("Seen")["state"] = 0
+
     def turns(self) -> list[int]:
         """Return the decisions of the last execution: which CPU went on."""
         return [int(cpu) for cpu in self.segment.view("Turn")["cpu"][: self.engine.turns]]

@@ -87,6 +87,7 @@ def explore(
     watcher.compiling(target)
     lab = make(target)
     lab.run(1)  # compiled before the clock starts
+    lab.forget_states()  # the one in which it ended has not been checked
     check = at_rest(lab, target)
     if jobs > 1:
         tally, found = search_side_by_side(target, choices, budget, seed, jobs, watcher.searched)
