@@ -123,12 +123,21 @@ def write_log(cpu, bench):
         bench.logged += 1
 
 
-def laboratory(body, cpus: int, **settings) -> Laboratory:
+@kernel
+def lock_in_turn(cpu, bench):
+    """Take the mutex, and give it back, as often as `laboratory` was told."""
+    for _ in range(cpu.last_op):
+        mutex_lock(cpu, bench.a)
+        mutex_unlock(cpu, bench.a)
+
+
+def laboratory(body, cpus: int, times: int = 1, classes: int = 1 << 12, **settings) -> Laboratory:
     """Return an engine for `cpus` CPUs that all run `body`; settings are fields of the Scheduler."""
-    tables = {"Cpu": cpus, "SleepQueue": 64, "Violation": 4, "Step": 0, "Bench": 1, **engine_tables(cpus, TURNS)}
+    engine = engine_tables(cpus, TURNS, words=16, classes=classes)
+    tables = {"Cpu": cpus, "SleepQueue": 64, "Violation": 4, "Step": 0, "Bench": 1, **engine}
     segment = create(Sizes(tables), Build("controlled"), cpus=cpus)
     for index in range(cpus):
-        segment.nth("Cpu", index).index = index
+        segment.nth("Cpu", index).index, segment.nth("Cpu", index).last_op = index, times
     lab = Laboratory(segment, [body] * cpus, segment.nth("Bench", 0))
     for name, value in settings.items():
         setattr(lab.engine, name, value)

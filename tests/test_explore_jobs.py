@@ -39,7 +39,14 @@ def test_the_executions_are_shared_out(tmp_path):
     tally, failure = search_side_by_side(target, PORTFOLIO, Budget(COUNT), 0, 3, noted.append)
     assert failure is None and tally.executions == COUNT == sum(tally.by_strategy.values())
     assert [share_of(COUNT, number, 3) for number in range(3)] == [(COUNT + 2 - number) // 3 for number in range(3)]
-    assert noted[-1].executions == COUNT
+    assert noted[-1].executions == COUNT == tally.classes.counted
+
+
+def test_a_class_that_several_processes_have_seen_counts_once(tmp_path):
+    """Two orders of a transfer to and fro, and where the onlooker looks."""
+    target = program(tmp_path, "first", "second")
+    tally, _ = search_side_by_side(target, PORTFOLIO, Budget(COUNT), 0, 3, lambda tally: None)
+    assert tally.classes.seen == 6 and tally.classes.once < 3
 
 
 def test_the_first_failure_ends_all_and_can_be_replayed(tmp_path):

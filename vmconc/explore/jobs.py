@@ -7,7 +7,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+import numpy as np
+
 from vmconc.coordinator.processes import FORK, finish, start
+from vmconc.explore.coverage import rows_of, summary, united
 from vmconc.explore.failure import Failure
 from vmconc.explore.search import Budget, Choice, Tally, search
 from vmconc.explore.target import Target, make
@@ -15,7 +18,8 @@ from vmconc.explore.target import Target, make
 SEED_STRIDE = 1_000_003  # between the seeds of two processes
 NOTED = 0.2  # seconds between two reports of a process
 
-Message = tuple[Tally, Failure | None, bool]  # what was done so far, what was found, whether it has ended
+# What was done so far, what was found, and at the end the classes seen.
+Message = tuple[Tally, Failure | None, np.ndarray | None]
 
 
 def search_side_by_side(
@@ -58,31 +62,35 @@ def work(target: Target, choices: tuple[Choice, ...], budget: Budget, seed: int,
         nonlocal reported
         if time.monotonic() - reported > NOTED:
             reported = time.monotonic()
-            pipe.send((tally, None, False))
+            pipe.send((tally, None, None))
 
     tally, failure = search(lab, choices, budget, seed, at_rest(lab, target), note)
-    pipe.send((tally, failure, True))
+    pipe.send((tally, failure, rows_of(lab)))
 
 
 def gather(pipes: list[Connection], note: Callable[[Tally], None]) -> tuple[Tally, Failure | None]:
     """Collect what the processes report until one has found a failure or all have ended."""
     latest: dict[int, Tally] = {}
+    rows: list[np.ndarray] = []
     open_pipes = list(pipes)
     while open_pipes:
         for pipe in wait(open_pipes):
             number = pipes.index(pipe)  # type: ignore[arg-type]
             message = receive(pipe)
-            if message is None or message[2]:
+            if message is None or message[2] is not None:
                 open_pipes.remove(pipe)  # type: ignore[arg-type]
             if message is None:
                 continue
-            latest[number], failure, _ = message
+            latest[number], failure, classes = message
+            rows += [classes] if classes is not None else []
             note(added(list(latest.values())))
             if failure:
                 return added(list(latest.values())), failure
     if len(latest) < len(pipes):
         raise RuntimeError("a process that explored ended without a word")
-    return added(list(latest.values())), None
+    total = added(list(latest.values()))
+    total.classes = summary(united(rows))
+    return total, None
 
 
 def receive(pipe: Any) -> Message | None:
@@ -102,6 +110,7 @@ def added(tallies: list[Tally]) -> Tally:
         total.seconds = max(total.seconds, tally.seconds)
         total.at_rest += tally.at_rest
         total.longest = max(total.longest, tally.longest)
+        total.classes = max(total.classes, tally.classes, key=lambda classes: classes.seen)
         total.new_at += [number * total.executions // tally.executions for number in tally.new_at]
         for name, count in tally.by_strategy.items():
             total.by_strategy[name] = total.by_strategy.get(name, 0) + count

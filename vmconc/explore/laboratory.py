@@ -17,15 +17,27 @@ from vmconc.schedule.records import FINISHED, KEPT, WORDS_MAX
 GUARD_BYTES = 4096
 PROT_NONE = 0
 TURNS = 1 << 20
+CLASSES = 1 << (12 if jit_off() else 18)  # places for happens-before classes, twice what is used; uncompiled, every
+# execution copies the tables
 
 
-def engine_tables(fibers: int, turns: int = TURNS, states: int = 0, noted: int = 0) -> dict[str, int]:
+def engine_tables(
+    fibers: int, turns: int = TURNS, states: int = 0, noted: int = 0, words: int = 0, classes: int = 0
+) -> dict[str, int]:
     """Return the sizes of the engine's tables for so many CPUs, daemons included.
 
-    `states`: how many final states to tell apart; `noted`: steps that are noted of an execution that is observed.
+    `states`: places for final states; `noted`: steps that are noted of an execution that is observed; to tell
+    executions apart by what happens before what (classes.py) `words` that they touch, and places for `classes`.
     """
-    engine = {"Scheduler": 1, "Fiber": fibers + 1, "Touched": WORDS_MAX, "Seen": states}
-    return {**engine, "Turn": turns, "Given": turns, "Chosen": noted}
+    return {
+        "Scheduler": 1, "Fiber": fibers + 1, "Turn": turns, "Given": turns, "Seen": states, "Touched": WORDS_MAX,
+        "Chosen": noted, "TouchedWord": places_for(words), "Class": classes,
+    }  # fmt: skip
+
+
+def places_for(words: int) -> int:
+    """Return the size of a table, a power of two, in which so many words are found quickly."""
+    return 1 << (2 * words).bit_length() if words else 0
 
 
 def address_of(compiled: Any, *arguments: Any) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from vmconc.explore.laboratory import Laboratory, engine_tables
+from vmconc.explore.laboratory import CLASSES, Laboratory, engine_tables
 from vmconc.locks.classes import RWLOCK
 from vmconc.memory.build import Build
 from vmconc.memory.jit import VARIANT
@@ -65,9 +65,10 @@ def lock_laboratory(module: ModuleType, watched: int = 0, check: str = "") -> La
 
     declared, threads, last = declared_by(module, check)
     cpus = len(threads) + (last is not None)
+    words = STRUCTS[declared.struct].stride // WORD_BYTES
     tables = {
-        "Violation": 4, "Step": watched, declared.struct: 1, "Guard": STRUCTS[declared.struct].stride // WORD_BYTES,
-        **engine_tables(cpus, noted=watched),
+        "Violation": 4, "Step": watched, declared.struct: 1, "Guard": words,
+        **engine_tables(cpus, noted=watched, words=words + cpus, classes=CLASSES),
     }  # fmt: skip
     segment = make_segment(tables, Build("controlled"), cpus)
     root = segment.nth(declared.struct, 0)

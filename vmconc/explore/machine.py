@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from vmconc.explore.laboratory import Laboratory, engine_tables
+from vmconc.explore.laboratory import CLASSES, Laboratory, engine_tables
 from vmconc.memory.build import Build
 from vmconc.memory.segment import Sizes, create
 from vmconc.program.plan import Plan
@@ -15,6 +15,7 @@ SMALL = MachineOptions(
 
 
 STATES = 1 << 16  # room for the final states that are told apart, twice what is used
+WORDS = 1 << 12  # room for the locks and channels that the executions of a small machine touch
 
 
 def plan_laboratory(
@@ -27,7 +28,8 @@ def plan_laboratory(
     load_protocol(protocol)
     options = replace(SMALL, frames=frames or SMALL.frames)
     sizes = sizes_for(plan, options, cpus)
-    tables = {**sizes.tables, "Step": watched, **engine_tables(cpus + 1, states=STATES, noted=watched)}
+    engine = engine_tables(cpus + 1, states=STATES, noted=watched, words=WORDS, classes=CLASSES)
+    tables = {**sizes.tables, "Step": watched, **engine}
     segment = create(Sizes(tables, sizes.frames), Build("controlled", protocol, bugs), cpus=cpus)
     boot(segment, plan, options, cpus)
     segment.machine.go = 1

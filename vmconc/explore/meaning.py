@@ -8,9 +8,9 @@ WORTH_SAYING = 0.5  # a bug that is rather missed than found is not spoken of
 LAST = 0.9  # the last tenth
 
 
-def meaning(tally: Tally, cpus: int) -> list[str]:
-    """Return sentences about a search that found nothing."""
-    lines = [line for depth in (2, 3) if (line := missed(tally, cpus, depth))]
+def meaning(tally: Tally, cpus: int, kind: str = "happens-before classes") -> list[str]:
+    """Return sentences about a search that found nothing; `kind`: what its classes are of."""
+    lines = [line for depth in (2, 3) if (line := missed(tally, cpus, depth))] + classes(tally, kind)
     if tally.at_rest:
         late = sum(1 for number in tally.new_at if number > LAST * tally.executions)
         whose = f" (each of {tally.processes} processes counts its own)" if tally.processes > 1 else ""
@@ -19,6 +19,25 @@ def meaning(tally: Tally, cpus: int) -> list[str]:
             f"{late:,} of them were new in the last tenth"
         )
     return lines
+
+
+def classes(tally: Tally, kind: str) -> list[str]:
+    """Say how many classes the executions fell into, and how many there may be that were not seen."""
+    found = tally.classes
+    if not found.counted:
+        return []
+    full = f" (there was no room for more of those of {tally.executions:,})" if found.counted < tally.executions else ""
+    lines = [
+        f"{found.seen:,} different {kind} in {found.counted:,} executions{full}; "
+        f"{found.late:,} of them were new in the last tenth"
+    ]
+    if not found.once:
+        return [*lines, "each of them was seen more than once: hardly any is left that this strategy would find"]
+    return [
+        *lines,
+        f"one more execution would be of a new one with a probability of about {found.unseen:.2g} (Good-Turing); "
+        f"there are about {max(found.seen, round(found.total)):,} or more (Chao1)",
+    ]
 
 
 def missed(tally: Tally, cpus: int, depth: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from vmconc.explore.coverage import Classes, begin_classes, rows_of, summary
 from vmconc.explore.failure import Failure, failure_of
 from vmconc.explore.laboratory import Laboratory
 from vmconc.schedule.records import FINISHED
@@ -48,6 +49,7 @@ class Tally(msgspec.Struct):
     by_strategy: dict[str, int] = {}
     settled: dict[str, int] = {}  # the same, only those since the longest was seen: before, PCT knew too few steps
     processes: int = 1  # each tells states apart for itself
+    classes: Classes = Classes()
 
 
 def choices_of(strategy: str, depth: int) -> tuple[Choice, ...]:
@@ -73,17 +75,17 @@ def search(
     engine: Any = lab.engine
     engine.random = (seed + 1) * SEED_STEP & SEED_BITS
     lab.prescribe([])
-    tally, begun = Tally(), time.monotonic()
+    begin_classes(lab)
+    tally, begun, failure = Tally(), time.monotonic(), None
     for number in count():
-        if spent(tally, budget, begun):
+        if failure or spent(tally, budget, begun):
             break
         size = min(SLICE, FIRST_SLICE << number // len(choices))
         failure = run_slice(lab, choices[number % len(choices)], size, tally, budget, check)
         tally.seconds = time.monotonic() - begun
         note(tally)
-        if failure:
-            return tally, failure
-    return tally, None
+    tally.classes = summary(rows_of(lab))
+    return tally, failure
 
 
 def spent(tally: Tally, budget: Budget, begun: float) -> bool:
@@ -118,6 +120,7 @@ def run_slice(
             tally.new_at.append(tally.executions)
         failure = failure_of(lab, check() if check is not None and new else [])
     tally.points += engine.points
+    tally.classes = Classes(engine.classes, engine.counted)
     if engine.longest > tally.longest:
         tally.longest, tally.settled = engine.longest, {}
     else:

@@ -95,7 +95,8 @@ def explore(
         tally, found = search(lab, choices, budget, seed, check, watcher.searched)
     explored = Explored(target, tally, found, found)
     if not found:
-        explored.meaning = meaning(tally, lab.engine.fibers)
+        kind = "orders of lock operations" if target.protocol else "happens-before classes"
+        explored.meaning = meaning(tally, lab.engine.fibers, kind)
     if found:
         if simplify:
             explored.failure = minimise(lab, found, simplify, check, watcher.simplified)

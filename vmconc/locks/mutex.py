@@ -13,6 +13,7 @@ from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store, atomic_s
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset, struct
 from vmconc.memory.struct import guard
+from vmconc.schedule.classes import touched
 from vmconc.schedule.engine import pass_gate
 from vmconc.schedule.gates import open_gate, shut_gate
 from vmconc.schedule.records import exploring
@@ -184,6 +185,7 @@ def condition_wait(cpu, condition, mutex):
     """
     seen = condition.signals
     queue_up(cpu, offset(condition), WAIT)
+    touched(cpu, offset(condition))
     mutex_unlock(cpu, mutex)
     since = wait_begins(cpu, CONDITION, SHARED)
     if condition.signals == seen:

@@ -5,6 +5,7 @@ either changes its mind (`cancel`) or stops (`halt`).  A waker changes the condi
 Either the waiter sees the changed condition or the waker sees the waiter.
 """
 
+from vmconc.locks.classes import CONDITION
 from vmconc.locks.cpu import STATE_BLOCKED, STATE_RUNNING, STATE_STOPPED
 from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store, atomic_swap, fence
 from vmconc.memory.jit import kernel
@@ -14,6 +15,7 @@ from vmconc.memory.segment import HEADER
 from vmconc.memory.struct import guard
 from vmconc.memory.system import cpu_pause, futex_wait, futex_wake, leave_process, nanoseconds, processor_yield
 from vmconc.memory.table import table
+from vmconc.schedule.classes import touched
 from vmconc.schedule.engine import finish, pass_point, sleep_turn, wake_turn, yield_turn
 from vmconc.schedule.records import VIOLATED, exploring
 from vmconc.schedule.steps import STEP_SLEEP, STEP_WAKE, log_step
@@ -166,8 +168,15 @@ def halt(cpu, timeout):
 
 @kernel
 def take_turns(cpu, timeout):
-    """Leave the turn to other CPUs until woken, or until the engine lets the time be over."""
-    return sleep_turn(cpu, timeout < FOREVER) or not cancel(cpu)
+    """Leave the turn to other CPUs until woken, or until the engine lets the time be over.
+
+    What it slept on is looked at again without a step between; who waited for a condition needs its mutex first.
+    """
+    channel = cpu.channel
+    woken = sleep_turn(cpu, timeout < FOREVER) or not cancel(cpu)
+    if cpu.wait_class != CONDITION:
+        touched(cpu, channel | 1 if channel != 0 else 0)
+    return woken
 
 
 @kernel

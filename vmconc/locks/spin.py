@@ -7,6 +7,7 @@ from vmconc.memory.atomics import atomic_cas, atomic_store
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset, struct
 from vmconc.memory.struct import guard
+from vmconc.schedule.classes import touched
 
 
 @struct(align=8)
@@ -37,6 +38,7 @@ def spin_slowly(cpu, spin, cls):
     while spin.owner != 0 or not atomic_cas(spin, "owner", 0, cpu.index + 1):
         looks += 1
         look_later(cpu, looks)
+    touched(cpu, offset(spin) | EXCLUSIVE)
     wait_ends(cpu, cls, since)
 
 

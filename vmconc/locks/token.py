@@ -15,6 +15,7 @@ from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset, struct
 from vmconc.memory.struct import guard
 from vmconc.memory.system import cpu_pause
+from vmconc.schedule.classes import touched
 from vmconc.schedule.records import exploring
 
 EXCL = 1  # owned exclusively
@@ -56,6 +57,7 @@ def token_held(cpu, token):
 @kernel
 def take(cpu, token, mode, alone):
     """Try once to own a token; `alone`: it would be the only one on the stack, so a waiting writer comes first."""
+    touched(cpu, offset(token) | EXCLUSIVE)
     word = token.word
     if mode == EXCLUSIVE:
         if word & (EXCL | HOLDERS) != 0:
@@ -71,6 +73,7 @@ def take(cpu, token, mode, alone):
 @kernel
 def drop(cpu, token, mode):
     """Give up ownership of a token and wake those who wait for it."""
+    touched(cpu, offset(token) | EXCLUSIVE)
     while True:
         word = token.word
         new = word & ~(EXCL | OWNER) if mode == EXCLUSIVE else word - HOLDER

@@ -16,6 +16,7 @@ from vmconc.memory.system import debugger_point, schedule_point
 from vmconc.memory.table import table
 from vmconc.memory.written import bring_back
 from vmconc.schedule.chance import draw
+from vmconc.schedule.classes import begin_histories, chain, chain_chance, note_class
 from vmconc.schedule.gates import bar, open_gate
 from vmconc.schedule.order import FOLLOWED, NOTED, UNPLACED, next_in_order, next_luck, note_chosen
 from vmconc.schedule.pct import fall_behind
@@ -91,6 +92,8 @@ def chance(cpu, n):
             diverge(engine)
     note_turn(engine, value)
     note_chosen(engine, -1 - value, 0)
+    if engine.classing != 0:
+        chain_chance(fiber_of(cpu, cpu.index), value)
     return value
 
 
@@ -170,6 +173,8 @@ def count_step(cpu, engine):
     """Note that a CPU makes the step before which it stood."""
     fiber = fiber_of(cpu, cpu.index)
     fiber.steps += 1
+    if engine.classing != 0:
+        chain(cpu, engine, fiber, fiber.what)
     stepped(engine, fiber, cpu.index)
     engine.steps += 1
     debugger_point(engine.steps)
@@ -337,6 +342,8 @@ def park(near, engine, fiber, index):
 @kernel
 def execute(near, engine):
     """Run one execution from the machine's state as it is to its end."""
+    if engine.classing != 0:
+        begin_histories(engine)
     begin_execution(near, engine)
     begin_strategy(engine)
     if engine.working == 0:
@@ -368,6 +375,8 @@ def explore(near, count):
             engine.ended = VIOLATED
         if engine.ended == FINISHED:
             note_state(near, engine)
+            if engine.classing != 0:
+                note_class(near, engine)
         if engine.ended != FINISHED or engine.is_new != 0:
             return number + 1
     return count

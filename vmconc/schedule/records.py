@@ -13,7 +13,7 @@ FIBERS_MAX = 256
 CHANGES_MAX = 16
 READY, ASLEEP, TIMED, DONE, BARRED, LATER = range(6)  # BARRED: its gate is shut; LATER: not started yet
 WORDS_MAX = 256
-KEPT = ("Scheduler", "Fiber", "Turn", "Given", "Seen", "Touched", "Chosen")
+KEPT = ("Scheduler", "Fiber", "Turn", "Given", "Seen", "Touched", "Chosen", "TouchedWord", "Class")
 
 # Why an execution ended.
 GOING, FINISHED, DEADLOCK, LIVELOCK, TOO_LONG, VIOLATED = range(6)
@@ -41,6 +41,7 @@ class Fiber:
     starter: int = guard("cpu")  # index + 1 of the CPU that has started it, 0: none
     own: int = guard("cpu")  # the strategy's: steps that count which it is expected to make in this execution
     left: int = guard("cpu")  # the strategy's: of these, and of those of CPUs that it will start, not made yet
+    history: int = guard("cpu")  # hash of what it has touched in this execution, and in which version (classes.py)
 
 
 @struct
@@ -80,6 +81,12 @@ class Scheduler:
     state_end: int = guard("init")
     states: int = guard("cpu")  # different final states seen
     is_new: int = guard("cpu")  # the last execution ended in one that was not seen before
+    classing: int = guard("init")  # executions are told apart by their happens-before classes
+    era: int = guard("cpu")  # number of the execution, counted while executions are told apart
+    word_places: int = guard("cpu")  # places taken in the table of words
+    crowded: int = guard("cpu")  # there was no room for a word: nothing is known of classes
+    classes: int = guard("cpu")  # different classes seen
+    counted: int = guard("cpu")  # executions that were counted in their classes: all, until the table is full
     intended: int = guard("cpu")  # SURW: index + 1 of the CPU that is to make the next step that counts, 0: any
     watched: int = guard("cpu")  # SURW: place in `words` of the one whose accesses count, -1: none
     word_count: int = guard("cpu")
@@ -128,6 +135,15 @@ class Seen:
     """The hash of one final state, 0: none yet."""
 
     state: int = guard("cpu")
+
+
+@struct(align=8)
+class Class:
+    """One happens-before class of executions."""
+
+    fingerprint: int = guard("cpu")  # 0: the place is free
+    executions: int = guard("cpu")  # that were of it
+    first: int = guard("cpu")  # number of the first of them, from 1
 
 
 @kernel
