@@ -65,6 +65,7 @@ BAD = [
     (["explore", "fork_chain", "--strategy", "luck"], "--strategy 'luck'"),
     (["explore", "fork_chain", "--depth", "0"], "--depth 0"),
     (["explore", "fork_chain", "--steps", "0"], "--steps 0"),
+    (["explore", "fork_chain", "--races"], "--races"),
     (["explore", "fork_chain", "--jobs", "-1"], "--jobs -1"),
     (["explore", "fork_chain", "--set", "pagse=3"], "pages"),
     (["explore", "bluetooth", "--set", "fixed=maybe"], "fixed=maybe"),

@@ -61,6 +61,13 @@ def test_it_is_found_and_the_corrected_program_is_silent(name, options, strategy
     assert first_failure(lab, strategy, depth, 1, count) == count and lab.engine.ended == FINISHED
 
 
+@compiled_only
+@pytest.mark.parametrize("name", sorted({name for name, *_ in CLASSICS}))
+def test_no_corrected_program_has_a_data_race(name):
+    lab = lock_laboratory(load_file(FOLDER / f"{name}.py", {"fixed": 1}), races=True)
+    assert first_failure(lab, UNIFORM, 0, 1, 2_000) == 2_000 and lab.engine.ended == FINISHED
+
+
 @pytest.mark.parametrize("name", sorted({name for name, *_ in CLASSICS}))
 def test_without_preemption_only_the_lazy_program_fails(name):
     """One execution in the order of the CPUs' numbers, and the same of the corrected program."""

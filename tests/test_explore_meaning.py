@@ -2,7 +2,7 @@
 
 import math
 
-from vmconc.explore.meaning import meaning, missed
+from vmconc.explore.meaning import about_races, meaning, missed
 from vmconc.explore.search import Budget, Tally, choices_of, search
 from vmconc.explore.target import Target, make
 
@@ -42,6 +42,10 @@ def test_executions_before_the_longest_was_known_do_not_count(tmp_path):
     tally, failure = search(lab, choices_of("pct", 2), Budget(200), 0)
     assert failure is None and tally.by_strategy == {"pct 2": 200}
     assert 0 < tally.settled["pct 2"] < 200 and tally.longest == 7
+
+
+def test_it_is_said_whether_races_were_looked_for():
+    assert "not looked for" in about_races(False) and about_races(True).startswith("no data race")
 
 
 def test_states_of_the_last_tenth_are_counted():

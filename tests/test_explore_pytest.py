@@ -32,6 +32,11 @@ def test_nothing_is_lost_without(cpu, account):
     check(cpu, account.bare == 2)
 
 
+@explore(executions=300, races=True)
+def test_nothing_races(cpu, account):
+    pass
+
+
 @explore(executions=300, strategy="uniform")
 def test_nothing_is_lost_with_the_seed_of_the_session(cpu, account):
     check(cpu, account.bare == 2)
@@ -49,8 +54,9 @@ def pytest_in(tmp_path, *arguments):
 
 def test_an_explored_test_fails_with_its_steps_and_a_line_that_replays_it(tmp_path):
     done = pytest_in(tmp_path, "--vmconc-seed", "7")
-    assert done.returncode == 1 and "2 failed, 1 passed" in done.stdout, done.stdout + done.stderr
-    assert "read bare = 0" in done.stdout and "seed 5" in done.stdout and "seed 7" in done.stdout
+    assert done.returncode == 1 and "3 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    for said in ("data-race", "read bare = 0", "seed 5", "seed 7"):
+        assert said in done.stdout
     artifact = sorted((tmp_path / "failures").iterdir())[0]
     assert f"vmconc replay failures/{artifact.name}" in done.stdout
     replayed = subprocess.run(

@@ -116,6 +116,15 @@ def test_a_sound_program_is_silent(sound, tmp_path):
     assert not (tmp_path / "kept").exists()
 
 
+def test_a_data_race_is_found_kept_and_found_again_where_it_is_looked_for(sound, tmp_path):
+    """The onlooker reads without a lock: nothing comes of it."""
+    target = msgspec.structs.replace(sound, races=True)
+    explored = explore(target, PORTFOLIO, Budget(2000), 0, 5.0, tmp_path / "kept", Watcher())
+    assert explored.failure.rule == "data-race" and "money[0]" in explored.failure.lines[0]
+    artifact = failures.read(next((tmp_path / "kept").iterdir()))
+    assert artifact.target.races and replay(artifact).reproduced
+
+
 def test_a_replay_against_changed_code_says_that_it_does_not_fail_and_where_it_went_apart(deadlock, sound):
     """It deadlocks after these decisions; in the mended program CPU 0 has to wait for the first mutex at the second."""
     turns = [1, 0]

@@ -53,7 +53,7 @@ from vmconc.memory.struct import STRUCTS, Embed, Words, guard
 from vmconc.memory.table import slot_of
 
 __all__ = [
-    "Condition", "Mutex", "Rwlock", "Semaphore", "Spinlock", "Words", "after", "atomic_add", "atomic_and",
+    "Condition", "Mutex", "Rwlock", "Semaphore", "Spinlock", "Words", "after", "atomic", "atomic_add", "atomic_and",
     "atomic_cas", "atomic_or", "atomic_store", "atomic_swap", "check", "condition_signal", "condition_wait",
     "explore", "guarded_by", "join", "kernel", "mutex_lock", "mutex_try", "mutex_unlock", "option", "read_lock",
     "read_unlock", "semaphore_down", "semaphore_up", "shared", "spin_acquire", "spin_release", "start", "thread",
@@ -75,14 +75,27 @@ class Guarded:
     value: int = 0
 
 
+@dataclass(frozen=True)
+class Atomic:
+    """A field whose accesses are atomic, and what an int begins with."""
+
+    value: int = 0
+
+
 def guarded_by(lock: str, value: int = 0) -> Any:
     """Say which lock of the class guards a field: an access without it is reported.  A write needs it exclusively."""
     return Guarded(lock, value)
 
 
+def atomic(value: int = 0) -> Any:
+    """Say that every access to a field is atomic: it orders what others do, as a lock does, and is no data race."""
+    return Atomic(value)
+
+
 def shared(cls: type) -> type:
     """Declare what the threads share: fields of type int (its value: what it begins with), Words(n), or a lock."""
     begins: dict[str, int] = {}
+    atomics: list[str] = []
     kinds = dict(cls.__annotations__)
     for name, kind in kinds.items():
         given = getattr(cls, name, 0)
@@ -92,6 +105,10 @@ def shared(cls: type) -> type:
                 raise TypeError(f"{cls.__name__}.{name} is guarded by {given.lock!r}, which is no lock of the class")
             setattr(cls, name, guard(given.lock))
             given = given.value
+        if isinstance(given, Atomic):
+            setattr(cls, name, guard("atomic"))
+            atomics.append(name)
+            given = given.value
         if kind is int:
             begins[name] = given
         elif kind in EMBEDDED:
@@ -99,7 +116,7 @@ def shared(cls: type) -> type:
     while slot_of(cls.__name__) in {slot_of(name) for name in STRUCTS}:
         cls.__name__ += "_"
     twin = refs.struct(cls, points=True)
-    twin.begins = begins
+    twin.begins, twin.atomics = begins, atomics
     return twin
 
 
@@ -135,18 +152,25 @@ def after(function: Callable[..., object]) -> Any:
     return compiled
 
 
-def explore(executions: int = 2000, strategy: str = "portfolio", depth: int = 2, seed: int | None = None) -> Any:
+def explore(
+    executions: int = 2000,
+    strategy: str = "portfolio",
+    depth: int = 2,
+    seed: int | None = None,
+    races: bool = False,
+) -> Any:
     """Make a function of (cpu, shared) a test for pytest that explores the threads of its file.
 
     The function is what runs when all threads have finished, as with `@after`.  The test fails with each step that
-    leads to the failure and the line that replays it.  Without a `seed` --vmconc-seed of the session holds.
+    leads to the failure and the line that replays it.  Without a `seed` --vmconc-seed of the session holds.  With
+    `races` a data race is a failure.
     """
 
     def mark(function: Callable[..., object]) -> Any:
         from vmconc.explore.testing import explored_test
 
         after(function)
-        return explored_test(function, executions, strategy, depth, seed)
+        return explored_test(function, executions, strategy, depth, seed, races)
 
     return mark
 

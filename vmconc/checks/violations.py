@@ -4,7 +4,8 @@ from typing import Any
 
 from vmconc.checks.held import held_locks, operation, say_held
 from vmconc.checks.places import place
-from vmconc.locks.rules import MESSAGES, ORACLE, RULES, TABLE_FULL
+from vmconc.checks.races import field_of, races, say_race
+from vmconc.locks.rules import DATA_RACE, MESSAGES, ORACLE, RULES, TABLE_FULL
 from vmconc.memory.struct import STRUCTS
 from vmconc.memory.table import slot_of
 
@@ -37,6 +38,8 @@ def report(segment: Any, violation: Any) -> dict[str, Any]:
         "held": held_locks(segment, violation),
         "seed": segment.machine.seed,
     }
+    if violation.rule == DATA_RACE:
+        described["accesses"] = races(segment, violation)
     return {**described, "text": text(described)}
 
 
@@ -45,6 +48,8 @@ def subject(segment: Any, violation: Any) -> str:
     if violation.rule == TABLE_FULL:
         name = next((name for name in STRUCTS if slot_of(name) == violation.subject), f"number {violation.subject}")
         return f"table {name} of {violation.found} records is full, raise {OPTIONS.get(name, 'its size')}"
+    if violation.rule == DATA_RACE:
+        return field_of(segment, violation.subject)
     if violation.rule in SUBJECTS_THAT_ARE_NUMBERS:
         return hex(violation.subject)
     return place(segment, violation.subject)
@@ -52,6 +57,8 @@ def subject(segment: Any, violation: Any) -> str:
 
 def text(found: dict[str, Any]) -> str:
     """Write a violation in one line."""
+    if "accesses" in found:
+        return say_race(found)
     op = found["operation"]
     return (
         f"{found['rule']}: {found['invariant']}; cpu {found['cpu']}, lwp {found['lwp']}, operation {op['index']} "

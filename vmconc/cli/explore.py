@@ -51,6 +51,9 @@ def explore(
     jobs: Annotated[
         int, typer.Option("--jobs", help="Processes that search side by side; 0: as many as there are cores.")
     ] = 1,
+    races: Annotated[
+        bool, typer.Option("--races", help="A data race is a failure, whatever comes of it; for lock programs.")
+    ] = False,
     keep: Annotated[Path, typer.Option("--keep", help="Where failures are kept.")] = Path("failures"),
     html: Html = None,
     json: o.Json = False,
@@ -78,7 +81,7 @@ def explore(
         targets = targets_of(what, protocol, cpus, seed, settings(given), errors, steps)
     else:
         targets = targets_of_bug(bugs, protocol, errors, steps)
-    targets = with_bugs(targets, bugs, as_committed)
+    targets = with_races(with_bugs(targets, bugs, as_committed), races)
     results = []
     for target in targets:
         with Progress(not json) as progress:
@@ -163,6 +166,15 @@ def with_bugs(targets: list["Target"], bugs: list[str], as_committed: bool) -> l
         replace(target, bugs=sorted({name for name in names if target.protocol in BUGS[name].protocols}))
         for target in targets
     ]
+
+
+def with_races(targets: list["Target"], races: bool) -> list["Target"]:
+    """Have data races looked for.  Raises UsageError for what is no lock program."""
+    from msgspec.structs import replace
+
+    if races and any(target.protocol for target in targets):
+        raise UsageError(f"--races is for lock programs; {targets[0].name} is none: leave it out")
+    return [replace(target, races=races) for target in targets]
 
 
 def known_bug(name: str) -> str:

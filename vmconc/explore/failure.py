@@ -56,7 +56,7 @@ def failure(lab: Laboratory, rule: str, lines: list[str]) -> Failure:
 
 def text(violation: dict[str, Any]) -> str:
     """Write a violation in one line; a lock program has no operations to name."""
-    if violation.get("operation", {}).get("index", 0) >= 0:
+    if "accesses" in violation or violation.get("operation", {}).get("index", 0) >= 0:
         return str(violation["text"])
     held = say_held(violation["held"])
     return f"{violation['rule']}: {violation['invariant']}; cpu {violation['cpu']} found it broken, holding {held}"

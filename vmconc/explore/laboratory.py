@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vmconc.locks.races import KINDS
 from vmconc.memory.jit import jit_off
 from vmconc.memory.segment import Segment
 from vmconc.memory.stacks import BODIES, STACK_BYTES
@@ -22,16 +23,20 @@ CLASSES = 1 << (12 if jit_off() else 18)  # places for happens-before classes, t
 
 
 def engine_tables(
-    fibers: int, turns: int = TURNS, states: int = 0, noted: int = 0, words: int = 0, classes: int = 0
-) -> dict[str, int]:
+    fibers: int, turns: int = TURNS, states: int = 0, noted: int = 0, words: int = 0, classes: int = 0,
+    races: bool = False,
+) -> dict[str, int]:  # fmt: skip
     """Return the sizes of the engine's tables for so many CPUs, daemons included.
 
     `states`: places for final states; `noted`: steps that are noted of an execution that is observed; to tell
-    executions apart by what happens before what (classes.py) `words` that they touch, and places for `classes`.
+    executions apart by what happens before what (classes.py) `words` that they touch, and places for `classes`;
+    `races`: and for what each CPU does to each word.
     """
+    places = places_for(words)
     return {
         "Scheduler": 1, "Fiber": fibers + 1, "Turn": turns, "Given": turns, "Seen": states, "Touched": WORDS_MAX,
-        "Chosen": noted, "TouchedWord": places_for(words), "Class": classes,
+        "Chosen": noted, "TouchedWord": places, "Class": classes,
+        "Clock": (fibers + 2 * places) * fibers * races, "Access": places * fibers * KINDS * races,
     }  # fmt: skip
 
 

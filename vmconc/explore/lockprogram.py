@@ -56,8 +56,10 @@ def import_file(path: Path, name: str, options: dict[str, int], variant: str) ->
     return module
 
 
-def lock_laboratory(module: ModuleType, watched: int = 0, check: str = "") -> Laboratory:
+def lock_laboratory(module: ModuleType, watched: int = 0, check: str = "", races: bool = False) -> Laboratory:
     """Return an engine for a lock program; `watched`: keep so many lock operations; `check`: what runs last.
+
+    `races`: data races are looked for.
 
     Raises ProgramError.
     """
@@ -68,17 +70,19 @@ def lock_laboratory(module: ModuleType, watched: int = 0, check: str = "") -> La
     words = STRUCTS[declared.struct].stride // WORD_BYTES
     tables = {
         "Violation": 4, "Step": watched, declared.struct: 1, "Guard": words,
-        **engine_tables(cpus, noted=watched, words=words + cpus, classes=CLASSES),
+        **engine_tables(cpus, noted=watched, words=words + cpus, classes=CLASSES, races=races),
     }  # fmt: skip
     segment = make_segment(tables, Build("controlled"), cpus)
     root = segment.nth(declared.struct, 0)
     begin_with(root, declared)
-    guard_words(segment, root)
+    guard_words(segment, root, declared.atomics)
     bodies = threads + ([last] if last is not None else [])
     lab = Laboratory(segment, bodies, root, daemons=int(last is not None), finale=last is not None)
     for index in LATER.get(module.__name__, []):
         fiber: Any = segment.nth("Fiber", index)
         fiber.later = 1
+    engine: Any = lab.engine
+    engine.racing = int(races)
     return lab
 
 
@@ -101,14 +105,17 @@ def make_segment(tables: dict[str, int], build: Build, cpus: int) -> Any:
     return segment
 
 
-def guard_words(segment: Any, root: Any) -> None:
-    """Write down which lock guards each word of the shared record."""
+def guard_words(segment: Any, root: Any, atomics: list[str]) -> None:
+    """Write down which lock guards each word of the shared record, and which are always accessed atomically."""
     segment.nth("Scheduler", 0).guarded = root.off
     fields = STRUCTS[root.struct].fields
     for field in fields.values():
-        if field.guard[0] in fields:
-            first = field.offset // WORD_BYTES
-            segment.view("Guard")["lock"][first : first + field.words] = root.off + fields[field.guard[0]].offset
+        first = field.offset // WORD_BYTES
+        words = segment.view("Guard")[first : first + field.words]
+        if field.name in atomics:
+            words["atomic"] = 1
+        elif field.guard[0] in fields:
+            words["lock"] = root.off + fields[field.guard[0]].offset
 
 
 def begin_with(root: Any, declared: Any) -> None:

@@ -40,6 +40,13 @@ def classes(tally: Tally, kind: str) -> list[str]:
     ]
 
 
+def about_races(looked_for: bool) -> str:
+    """Say whether data races were looked for."""
+    if looked_for:
+        return "no data race: in each execution all accesses that conflict were ordered, or atomic"
+    return "data races were not looked for (--races, for lock programs)"
+
+
 def missed(tally: Tally, cpus: int, depth: int) -> str:
     """Say how likely PCT has missed a bug of a depth: each execution finds it with at least 1 / (n k^(d-1))."""
     runs, steps = tally.settled.get(f"pct {depth}", 0), max(1, tally.longest)

@@ -13,7 +13,7 @@ from vmconc.explore.explain import Explained, explain
 from vmconc.explore.failure import Artifact, Failure
 from vmconc.explore.jobs import search_side_by_side
 from vmconc.explore.laboratory import Laboratory
-from vmconc.explore.meaning import meaning
+from vmconc.explore.meaning import about_races, meaning
 from vmconc.explore.minimise import minimise, run_turns
 from vmconc.explore.search import Budget, Choice, Tally, search
 from vmconc.explore.story import Row
@@ -96,7 +96,7 @@ def explore(
     explored = Explored(target, tally, found, found)
     if not found:
         kind = "orders of lock operations" if target.protocol else "happens-before classes"
-        explored.meaning = meaning(tally, lab.engine.fibers, kind)
+        explored.meaning = [*meaning(tally, lab.engine.fibers, kind), about_races(target.races)]
     if found:
         if simplify:
             explored.failure = minimise(lab, found, simplify, check, watcher.simplified)

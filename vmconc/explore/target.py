@@ -25,6 +25,7 @@ class Target(msgspec.Struct, frozen=True):
     bugs: list[str] = []
     io_errors: int = 0  # of 1,000 disk requests fail
     limit: int = 100_000  # steps of an execution
+    races: bool = False  # of a lock program: a data race is a failure
     check: str = ""  # of a lock program with several functions that could run last: which
 
     @property
@@ -60,7 +61,7 @@ def make_locks(target: Target, watched: bool) -> Laboratory:
     from vmconc.explore.lockprogram import load_file, lock_laboratory
 
     module = load_file(Path(target.program), numbers(target.options))
-    return lock_laboratory(module, STEPS if watched else 0, target.check)
+    return lock_laboratory(module, STEPS if watched else 0, target.check, target.races)
 
 
 def numbers(options: dict[str, str]) -> dict[str, int]:

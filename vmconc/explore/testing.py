@@ -30,14 +30,14 @@ def seed_for(seed: int | None) -> int:
 
 
 def explored_test(
-    function: Callable[..., object], executions: int, strategy: str, depth: int, seed: int | None
+    function: Callable[..., object], executions: int, strategy: str, depth: int, seed: int | None, races: bool
 ) -> Callable[[], None]:
     """Return a test without arguments that explores the program of the function's file."""
     path = Path(inspect.getfile(function)).resolve()
 
     def test() -> None:
         LOADED.setdefault(module_name(path), sys.modules[function.__module__])
-        target = Target(str(path), check=function.__name__)
+        target = Target(str(path), check=function.__name__, races=races)
         chosen = seed_for(seed)
         explored = explore_target(
             target, choices_of(strategy, depth), Budget(executions), chosen, SIMPLIFY, KEEP, Watcher()

@@ -4,10 +4,11 @@ For programs about locks, whose every access is a step: which lock guards which 
 """
 
 from vmconc.locks.hook import HELD_WHAT_MASK
+from vmconc.locks.races import check_race
 from vmconc.locks.rules import GUARDED_BY, broken
 from vmconc.memory.jit import jit_off, kernel
 from vmconc.memory.refs import ACCESS, at, struct
-from vmconc.memory.struct import guard
+from vmconc.memory.struct import ATOMIC, WRITES, guard
 from vmconc.memory.table import table
 from vmconc.schedule.engine import access_point
 from vmconc.schedule.records import GOING, engine_of, exploring
@@ -18,6 +19,7 @@ class Guard:
     """The guard of one word of the shared record."""
 
     lock: int = guard("const")  # byte offset of the lock, 0: none
+    atomic: int = guard("const")  # every access is atomic
 
 
 @kernel
@@ -30,33 +32,36 @@ def holds_for(cpu, lock, write):
 
 
 @kernel
-def check_guard(near, what):
-    """Hold the access that the running CPU is about to make against the word's guard.
+def check_access(cpu, what, line):
+    """Hold the access that a CPU is about to make against the word's guard, and against others' accesses.
 
     What runs when all threads have finished needs no lock.
     """
-    guards, engine = table(near, "Guard"), engine_of(near)
-    cpus = table(near, "Cpu")
-    word = ((what & ~1) - engine.guarded) >> 3
+    guards, engine = table(cpu, "Guard"), engine_of(cpu)
+    offset = what & ~(WRITES | ATOMIC)
+    word = (offset - engine.guarded) >> 3
     if 0 <= word < guards.capacity and engine.current != engine.finale - 1:
-        cpu = at(near, "Cpu", cpus.first + engine.current * cpus.stride)
-        lock = at(near, "Guard", guards.first + word * guards.stride).lock
-        if lock != 0 and not holds_for(cpu, lock, what & 1 != 0):
-            broken(cpu, GUARDED_BY, what & ~1, lock, 0)
+        declared = at(cpu, "Guard", guards.first + word * guards.stride)
+        what |= ATOMIC * declared.atomic
+        if declared.lock != 0 and not holds_for(cpu, declared.lock, what & WRITES != 0):
+            broken(cpu, GUARDED_BY, offset, declared.lock, 0)
+    if engine.racing != 0:
+        check_race(cpu, what, line)
 
 
 @kernel
-def access(near, what):
-    """What happens before an access to a shared word: a schedule point, then the check of its guard."""
+def access(near, what, line):
+    """What happens before an access to a shared word: a schedule point, then the checks."""
     if exploring(near) and engine_of(near).ended == GOING:
-        access_point(near, what)
-        check_guard(near, what)
+        access_point(near, what & ~ATOMIC)
+        cpus = table(near, "Cpu")
+        check_access(at(near, "Cpu", cpus.first + engine_of(near).current * cpus.stride), what, line)
 
 
-def access_by_python(memory, what):
+def access_by_python(memory, what, line):
     """Do the same with the JIT off."""
     if jit_off() and memory.near is not None:
-        access(memory.near, what)
+        access(memory.near, what, line)
 
 
 ACCESS[:] = [access_by_python, access]

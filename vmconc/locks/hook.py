@@ -11,6 +11,7 @@ from vmconc.locks.classes import (
     COUNT_REOWNED,
     COUNT_WAIT,
     EXCLUSIVE,
+    SHARED,
     UNORDERED,
     VM_MAP,
 )
@@ -20,6 +21,7 @@ from vmconc.memory.jit import kernel
 from vmconc.memory.queries import controlled, tracked
 from vmconc.memory.refs import offset
 from vmconc.memory.system import nanoseconds
+from vmconc.schedule.clocks import gives, takes
 from vmconc.schedule.engine import pass_point
 from vmconc.schedule.records import exploring
 from vmconc.schedule.steps import (
@@ -77,6 +79,7 @@ def acquired(cpu, lock, cls, mode, site):
         push_held(cpu, lock, cls, mode, site)
     if controlled(cpu):
         log_step(cpu, STEP_ACQUIRE, lock, cls, mode, site)
+    takes(cpu, lock, mode)
 
 
 @kernel
@@ -122,6 +125,13 @@ def find_held(cpu, lock, cls):
 
 
 @kernel
+def held_mode(cpu, lock, cls):
+    """Return the mode in which this CPU holds a lock, SHARED if it does not."""
+    i = find_held(cpu, lock, cls)
+    return cpu.held_word[i] & 1 if i >= 0 else SHARED
+
+
+@kernel
 def holds(cpu, lock):
     """Tell whether this CPU holds the lock at an offset, in any mode."""
     for i in range(cpu.held_count):
@@ -149,6 +159,8 @@ def on_top(cpu, lock, cls):
 def released(cpu, lock, cls):
     """Note a release: take the lock off the held-lock stack.  Mostly it is on top."""
     releasing(cpu, lock, cls)
+    if controlled(cpu):
+        gives(cpu, lock, held_mode(cpu, lock, cls))
     if tracked(cpu):
         if on_top(cpu, lock, cls):
             cpu.held_count -= 1
@@ -180,6 +192,10 @@ def changed_mode(cpu, lock, cls, mode):
     """Note an upgrade or downgrade of a held lock."""
     if controlled(cpu):
         log_step(cpu, STEP_UPGRADE if mode != 0 else STEP_DOWNGRADE, lock, cls, mode, 0)
+        if mode == EXCLUSIVE:
+            takes(cpu, lock, mode)
+        else:
+            gives(cpu, lock, EXCLUSIVE)
     if tracked(cpu):
         i = find_held(cpu, lock, cls)
         if i < 0:

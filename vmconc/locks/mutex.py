@@ -14,6 +14,7 @@ from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset, struct
 from vmconc.memory.struct import guard
 from vmconc.schedule.classes import touched
+from vmconc.schedule.clocks import gives, takes
 from vmconc.schedule.engine import pass_gate
 from vmconc.schedule.gates import open_gate, shut_gate
 from vmconc.schedule.records import exploring
@@ -137,6 +138,7 @@ def semaphore_pass(cpu, semaphore):
     cpu.reason = DOWN
     pass_gate(cpu, offset(semaphore) | EXCLUSIVE, offset(semaphore), semaphore.value <= 0)
     log_step(cpu, STEP_DOWN, offset(semaphore), SEMAPHORE, 0, 0)
+    takes(cpu, offset(semaphore), EXCLUSIVE)
     semaphore.value -= 1
     if semaphore.value <= 0:
         shut_gate(cpu, offset(semaphore))
@@ -170,6 +172,7 @@ def semaphore_up(cpu, semaphore):
     point(cpu, offset(semaphore), EXCLUSIVE)
     if exploring(cpu):
         log_step(cpu, STEP_UP, offset(semaphore), SEMAPHORE, 0, 0)
+    gives(cpu, offset(semaphore), EXCLUSIVE)
     atomic_add(semaphore, "value", 1)
     open_gate(cpu, offset(semaphore))
     if atomic_swap(semaphore, "waiters", 0) != 0:

@@ -33,6 +33,7 @@ TABLE_FULL = 20
 FRAME_MAPPED = 21
 CHECKED = 22
 GUARDED_BY = 23
+DATA_RACE = 24
 
 RULES = {
     HELD_AT_RETURN: ("held-at-return", "nothing is held when an operation returns (invariant 1)"),
@@ -57,6 +58,7 @@ RULES = {
     TABLE_FULL: ("table-full", "a table of the segment is exhausted: raise the option that sizes it"),
     CHECKED: ("check", "what the program checks holds"),
     GUARDED_BY: ("guarded-by", "a shared word is accessed by who holds the lock that its declaration names"),
+    DATA_RACE: ("data-race", "locks, starts, joins or atomics order two accesses to one word, unless both only read"),
     FRAME_MAPPED: ("frame-mapped", "a freed page is not mapped, not wired, not soft-busy (invariant 30)"),
 }  # fmt: skip
 

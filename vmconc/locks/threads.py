@@ -4,6 +4,7 @@ from vmconc.locks.rounds import JOIN, join_thread, start_thread
 from vmconc.memory.gated import controlled_only
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset
+from vmconc.schedule.clocks import has_seen_end, has_started
 from vmconc.schedule.engine import pass_gate, pass_point
 from vmconc.schedule.gates import bar
 from vmconc.schedule.records import DONE, LATER, READY, engine_of, exploring, fiber_of, make_ready
@@ -43,6 +44,7 @@ def start_turn(cpu, index):
             bar(engine, other)
         engine.working += 1
         started(engine, cpu.index, index)
+        has_started(cpu, index)
 
 
 @controlled_only
@@ -52,3 +54,4 @@ def join_turn(cpu, index):
     cpu.reason = JOIN
     pass_gate(cpu, offset(other), offset(other), other.state != DONE)
     log_step(cpu, STEP_JOIN, offset(other), 0, 0, 0)
+    has_seen_end(cpu, index)

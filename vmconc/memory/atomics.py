@@ -9,7 +9,7 @@ from numba import types
 
 from vmconc.memory.lowering import WORD, as_word, constant, lowers, parts
 from vmconc.memory.refs import ArrayType, RefType, access_point, pass_access
-from vmconc.memory.struct import STRUCTS, WORD_BYTES, Words
+from vmconc.memory.struct import ATOMIC, STRUCTS, WORD_BYTES, WRITES, Words
 from vmconc.memory.written import note
 
 
@@ -19,7 +19,7 @@ def place(ref, name) -> int:
     It is about to be written: the schedule point comes first, if it is one.
     """
     byte = STRUCTS[ref.struct].fields[name].offset if isinstance(name, str) else name * WORD_BYTES
-    pass_access(ref, ref.off + byte | 1)
+    pass_access(ref, ref.off + byte | WRITES | ATOMIC)
     return (ref.off + byte) // WORD_BYTES
 
 
@@ -92,7 +92,7 @@ def pointer(context, builder, sig, args):
     else:
         delta = builder.mul(as_word(context, builder, args[1], name_type), constant(WORD_BYTES))
     off = builder.add(pair.off, delta)
-    access_point(context, builder, ref_type, pair.base, off, write=True)
+    access_point(context, builder, ref_type, pair.base, off, WRITES | ATOMIC)
     note(builder, ref_type.build, pair.base, off)
     return builder.inttoptr(builder.add(pair.base, off), WORD)
 

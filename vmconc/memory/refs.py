@@ -27,12 +27,13 @@ from numba.extending import (
 )
 
 from vmconc.memory.build import Build
+from vmconc.memory.lines import lowered_line, running_line
 from vmconc.memory.lowering import WORD, constant, lowers, parts
-from vmconc.memory.struct import LINE_BYTES, STRUCTS, WORD_BYTES, Embed, Field, Refs, Words, declare
+from vmconc.memory.struct import LINE_BYTES, STRUCTS, WORD_BYTES, WRITES, Embed, Field, Refs, Words, declare
 from vmconc.memory.written import Notes, note
 
 TWINS: dict[str, type] = {}
-ACCESS: list = []  # the engine's schedule point of an access: for Python (memory, what), as a kernel (near, what)
+ACCESS: list = []  # schedule point of an access: for Python (memory, what, line), as a kernel (near, what, line)
 
 
 class RefType(types.Type):
@@ -134,9 +135,9 @@ class Array:
 
 
 def pass_access(near, what: int) -> None:
-    """Pass the schedule point of an access to `what` (byte offset, plus 1 for a write), if it is one."""
+    """Pass the schedule point of an access to `what` (byte offset, plus WRITES, plus ATOMIC), if it is one."""
     if near.pointed and ACCESS:
-        ACCESS[0](near.memory, what)
+        ACCESS[0](near.memory, what, running_line())
 
 
 def twin_property(field: Field, points: bool) -> property:
@@ -252,29 +253,29 @@ def make_pair(context, builder, typ, base, off):
     return pair._getvalue()
 
 
-def access_point(context, builder, owner, base, off, write: bool):
-    """Call the engine's schedule point for an access, if accesses to the owner are any in this build."""
+def access_point(context, builder, owner, base, off, kind: int):
+    """Call the engine's schedule point for an access (`kind`: WRITES, ATOMIC), if the owner's are any in this build."""
     if not owner.points or owner.build.mode != "controlled" or not ACCESS:
         return
     near = RefType("Machine", owner.build)
     point = context.typing_context.resolve_value_type(ACCESS[1])
-    sig = point.get_call_type(context.typing_context, (near, types.int64), {})
+    sig = point.get_call_type(context.typing_context, (near, types.int64, types.int64), {})
     call = context.get_function(point, sig)
     context.add_linking_libs(getattr(call, "libs", ()))
-    what = builder.or_(off, constant(1)) if write else off
-    call(builder, (make_pair(context, builder, near, base, constant(0)), what))
+    what = builder.or_(off, constant(kind))
+    call(builder, (make_pair(context, builder, near, base, constant(0)), what, constant(lowered_line())))
 
 
 def load(context, builder, owner, base, off, typ):
     """Load the word at base + off, in a record or array of type `owner`, as `typ` (int64 or a reference)."""
-    access_point(context, builder, owner, base, off, write=False)
+    access_point(context, builder, owner, base, off, 0)
     word = builder.load_atomic(builder.inttoptr(builder.add(base, off), WORD), "monotonic", 8)
     return make_pair(context, builder, typ, base, word) if isinstance(typ, RefType) else word
 
 
 def store(context, builder, owner, base, off, typ, value):
     """Store `value`, an integer or a reference, at base + off, in a record or array of type `owner`."""
-    access_point(context, builder, owner, base, off, write=True)
+    access_point(context, builder, owner, base, off, WRITES)
     note(builder, owner.build, base, off)
     if isinstance(typ, RefType):
         word = parts(context, builder, typ, value).off

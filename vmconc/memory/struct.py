@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WORD_BYTES = 8
+WRITES, ATOMIC = 1, 2  # what an access to the word at a byte offset is, in the offset's lowest bits
 LINE_BYTES = 64
 PAIR_BYTES = 2 * LINE_BYTES  # processors fetch lines in pairs: what two CPUs write all the time stands this far apart
 

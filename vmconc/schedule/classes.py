@@ -54,7 +54,6 @@ def chain_chance(fiber, value):
 @kernel
 def begin_histories(engine):
     """Begin the histories of an execution."""
-    engine.era += 1
     for index in range(engine.fibers):
         fiber_of(engine, index).history = mix(index, engine.fibers)
 

@@ -17,6 +17,7 @@ from vmconc.memory.table import table
 from vmconc.memory.written import bring_back
 from vmconc.schedule.chance import draw
 from vmconc.schedule.classes import begin_histories, chain, chain_chance, note_class
+from vmconc.schedule.clocks import begin_clocks, comes_last
 from vmconc.schedule.gates import bar, open_gate
 from vmconc.schedule.order import FOLLOWED, NOTED, UNPLACED, next_in_order, next_luck, note_chosen
 from vmconc.schedule.pct import fall_behind
@@ -301,6 +302,7 @@ def call_last(near, engine):
     engine.ready_count = 0
     if engine.finale != 0:
         make_ready(engine, fiber_of(near, engine.finale - 1), engine.finale - 1)
+        comes_last(near, engine, engine.finale - 1)
 
 
 @kernel
@@ -342,8 +344,11 @@ def park(near, engine, fiber, index):
 @kernel
 def execute(near, engine):
     """Run one execution from the machine's state as it is to its end."""
+    engine.era += 1
     if engine.classing != 0:
         begin_histories(engine)
+    if engine.racing != 0:
+        begin_clocks(near, engine)
     begin_execution(near, engine)
     begin_strategy(engine)
     if engine.working == 0:

@@ -13,7 +13,9 @@ FIBERS_MAX = 256
 CHANGES_MAX = 16
 READY, ASLEEP, TIMED, DONE, BARRED, LATER = range(6)  # BARRED: its gate is shut; LATER: not started yet
 WORDS_MAX = 256
-KEPT = ("Scheduler", "Fiber", "Turn", "Given", "Seen", "Touched", "Chosen", "TouchedWord", "Class")
+KEPT = (
+    "Scheduler", "Fiber", "Turn", "Given", "Seen", "Touched", "Chosen", "TouchedWord", "Class", "Clock", "Access",
+)  # fmt: skip
 
 # Why an execution ended.
 GOING, FINISHED, DEADLOCK, LIVELOCK, TOO_LONG, VIOLATED = range(6)
@@ -82,7 +84,8 @@ class Scheduler:
     states: int = guard("cpu")  # different final states seen
     is_new: int = guard("cpu")  # the last execution ended in one that was not seen before
     classing: int = guard("init")  # executions are told apart by their happens-before classes
-    era: int = guard("cpu")  # number of the execution, counted while executions are told apart
+    racing: int = guard("init")  # data races are looked for
+    era: int = guard("cpu")  # number of the execution
     word_places: int = guard("cpu")  # places taken in the table of words
     crowded: int = guard("cpu")  # there was no room for a word: nothing is known of classes
     classes: int = guard("cpu")  # different classes seen

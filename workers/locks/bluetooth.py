@@ -6,6 +6,7 @@ Two threads, 12 steps.  One preemption at exactly one place, PCT depth 2: found 
 
 from vmconc.concurrent import (
     Semaphore,
+    atomic,
     atomic_add,
     check,
     join,
@@ -27,7 +28,7 @@ class Driver:
 
     idle: Semaphore  # up when the last who worked leaves
     working: int = 1  # requests under way, and one for the driver itself
-    stopping: int
+    stopping: int = atomic()
     stopped: int
     left: int  # those that were not the last
 
