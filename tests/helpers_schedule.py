@@ -6,6 +6,7 @@ from vmconc.locks.mutex import (
     condition_signal,
     condition_wait,
     mutex_lock,
+    mutex_try,
     mutex_unlock,
     semaphore_down,
     semaphore_up,
@@ -15,13 +16,14 @@ from vmconc.locks.sleep import look_later
 from vmconc.locks.spin import spin_lock, spin_unlock
 from vmconc.memory.build import Build
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import struct
+from vmconc.memory.refs import offset, struct
 from vmconc.memory.segment import Sizes, create
 from vmconc.memory.struct import Embed, Words, guard
-from vmconc.schedule.engine import pass_point
+from vmconc.schedule.engine import chance, pass_point
 
 TURNS = 4096
 SPIN = site("test.spin")
+FAR = 1 << 20  # bytes from a mutex to the word that stands for what it guards
 
 
 @struct
@@ -37,6 +39,7 @@ class Bench:
     flag: int = guard("hint")
     log: Words(16) = guard("hint")
     logged: int = guard("hint")
+    rounds: int = guard("const")
 
 
 @kernel
@@ -112,6 +115,53 @@ def spin_for_ever(cpu, bench):
     while bench.flag == 0:
         looks += 1
         look_later(cpu, looks)
+
+
+@kernel
+def add_often(cpu, bench):
+    """Add one under the mutex, `rounds` times; the addition is a step of its own."""
+    for _ in range(bench.rounds):
+        mutex_lock(cpu, bench.a)
+        pass_point(cpu, offset(bench.a) + FAR | 1)
+        bench.value += 1
+        mutex_unlock(cpu, bench.a)
+
+
+@kernel
+def try_or_lock(cpu, bench):
+    """CPU 0 locks one mutex, CPU 2 the other, CPU 1 tries that one; CPUs 0 and 1 write the same word there."""
+    mutex = bench.a if cpu.index == 0 else bench.b
+    if cpu.index == 1:
+        taken = mutex_try(cpu, mutex)
+    else:
+        mutex_lock(cpu, mutex)
+        taken = True
+    if taken:
+        pass_point(cpu, offset(bench.a) + (FAR if cpu.index < 2 else 2 * FAR) | 1)
+        bench.value += 1
+        mutex_unlock(cpu, mutex)
+
+
+@kernel
+def wait_for_last(cpu, bench):
+    """Wait, without sleeping, until the CPU with the highest number has set the flag."""
+    if cpu.index == bench.rounds:
+        pass_point(cpu, offset(bench.a) + FAR | 1)
+        bench.flag = 1
+    looks = 0
+    pass_point(cpu, offset(bench.a) + FAR)
+    while bench.flag == 0:
+        looks += 1
+        look_later(cpu, looks)
+        pass_point(cpu, offset(bench.a) + FAR)
+
+
+@kernel
+def flip_twice(cpu, bench):
+    """Write down what comes of chance, twice."""
+    for place in range(2):
+        pass_point(cpu, 0)
+        bench.log[place] = chance(cpu, 500)
 
 
 @kernel

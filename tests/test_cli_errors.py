@@ -63,6 +63,8 @@ BAD = [
     (["explore", "fork_chain", "--for", "soon"], "--for 'soon'"),
     (["explore", "fork_chain", "--minimise", "some"], "--minimise 'some'"),
     (["explore", "fork_chain", "--strategy", "luck"], "--strategy 'luck'"),
+    (["explore", "lost_update", "--preemptions", "-2"], "--preemptions -2"),
+    (["explore", "lost_update", "--strategy", "dfs", "--jobs", "2"], "--jobs 2: --strategy dfs"),
     (["explore", "fork_chain", "--depth", "0"], "--depth 0"),
     (["explore", "fork_chain", "--steps", "0"], "--steps 0"),
     (["explore", "fork_chain", "--races"], "--races"),

@@ -141,7 +141,7 @@ def test_neighbours_from_the_end_come_first_then_the_last_conflict():
 
 
 @pytest.mark.skipif(not jit_off(), reason="the same decisions compiled; saves compiling a program")
-def test_without_preemption_one_that_waits_its_turn_is_left_even_if_several_others_can_go_on(tmp_path):
+def test_without_preemption_one_that_waits_its_turn_is_left_even_if_several_others_is_ready(tmp_path):
     path = tmp_path / "patient.py"
     path.write_text(PATIENT)
     lab = make(Target(str(path), limit=200))

@@ -7,7 +7,7 @@ from helpers_exact import by_rank, by_weight, equal, partial_orders, steps_left
 from vmconc.explore.lockprogram import load_file, lock_laboratory
 from vmconc.memory.jit import jit_off
 from vmconc.schedule.records import FINISHED
-from vmconc.schedule.strategies import NAMES, PCT, POS, SURW, UNIFORM, URW
+from vmconc.schedule.strategies import COVERAGE, NAMES, PCT, POS, SURW, UNIFORM, URW
 
 compiled_only = pytest.mark.skipif(jit_off(), reason="needs many executions")
 MANY = 60_000
@@ -88,9 +88,11 @@ def test_who_flips_coins_at_each_step_never_finds_the_uneven_program():
     assert hits(lab, UNIFORM, 100_000) == 0 and hits(lab, POS, 100_000) == 0
     assert agrees(hits(lab, PCT, MANY, 1), MANY, 1 / 3)
     assert agrees(hits(lab, URW, MANY), MANY, 29 / 30 / 26)
+    lab.forget()
+    assert hits(lab, COVERAGE, 20_000) > 20
 
 
-@pytest.mark.parametrize("strategy", [UNIFORM, PCT, POS, URW, SURW])
+@pytest.mark.parametrize("strategy", [UNIFORM, PCT, POS, URW, SURW, COVERAGE])
 def test_the_decisions_are_the_same_compiled_and_interpreted(strategy):
     """What the strategies learn from execution to execution is the same too."""
     lab = lock_laboratory(load_file(FOLDER / "reorder.py"))
@@ -104,4 +106,5 @@ DECISIONS = {
     "pos": [1, 0, 1, 0, 3, 2, 3, 2, 3],
     "urw": [0, 0, 2, 3, 3, 1, 2, 3],
     "surw": [0, 0, 3, 3, 2, 1, 1, 0],
+    "coverage": [0, 1, 1, 0, 0, 3, 3, 2, 3],
 }

@@ -156,6 +156,7 @@ def explore(
     executions: int = 2000,
     strategy: str = "portfolio",
     depth: int = 2,
+    preemptions: int = 2,
     seed: int | None = None,
     races: bool = False,
 ) -> Any:
@@ -167,10 +168,12 @@ def explore(
     """
 
     def mark(function: Callable[..., object]) -> Any:
+        from vmconc.explore.search import choices_of
         from vmconc.explore.testing import explored_test
 
         after(function)
-        return explored_test(function, executions, strategy, depth, seed, races)
+        choices = choices_of(strategy, depth, preemptions)
+        return explored_test(function, executions, choices, seed, races)
 
     return mark
 

@@ -12,7 +12,8 @@ from vmconc.coordinator.errors import UsageError
 if TYPE_CHECKING:
     from vmconc.explore.target import Target
 
-STRATEGIES = ("portfolio", "uniform", "pct", "pos", "urw", "surw", "round-robin", "stay")
+STRATEGIES = ("portfolio", "uniform", "pct", "pos", "urw", "surw", "round-robin", "stay", "coverage", "dfs", "dpor")
+EXHAUSTIVE = ("dfs", "dpor")
 SECONDS_DEFAULT = 10.0
 DEPTH_MAX = 16
 JOBS_MAX = 256
@@ -34,6 +35,9 @@ def explore(
     ] = "",
     strategy: Annotated[str, typer.Option("--strategy", help=f"One of {', '.join(STRATEGIES)}.")] = "portfolio",
     depth: Annotated[int, typer.Option("--depth", help="pct: depth of the bugs looked for.")] = 2,
+    preemptions: Annotated[
+        int, typer.Option("--preemptions", help="dfs: preemptions of an execution at most; -1: any number.")
+    ] = 2,
     seed: o.Seed = 0,
     given: o.Set = [],  # noqa: B006 (typer copies it)
     bugs: Annotated[
@@ -62,7 +66,7 @@ def explore(
 
     Example: vmconc explore fork_chain --set generations=3 --set pages=2 --set writes=1 --set chains=1 --for 20s
     """
-    check(strategy, depth, cpus, executions, steps, jobs)
+    check(strategy, depth, preemptions, cpus, executions, steps, jobs)
     check_html(html)
     from vmconc.cli.show import print_json
     from vmconc.cli.show_explore import Progress, show_explored
@@ -87,10 +91,10 @@ def explore(
         with Progress(not json) as progress:
             watcher: Watcher = progress
             try:
+                choices = choices_of(strategy, depth, preemptions)
                 result = explore_one(
-                    target, choices_of(strategy, depth), Budget(executions, limit), seed, simplify, keep, watcher,
-                    jobs or o.core_count(),
-                )  # fmt: skip
+                    target, choices, Budget(executions, limit), seed, simplify, keep, watcher, jobs or o.core_count()
+                )
             except ProgramError as error:
                 raise UsageError(str(error)) from error
         results.append(result)
@@ -103,7 +107,7 @@ def explore(
     return int(any(result.failure for result in results))
 
 
-def check(strategy: str, depth: int, cpus: int, executions: int, steps: int, jobs: int) -> None:
+def check(strategy: str, depth: int, preemptions: int, cpus: int, executions: int, steps: int, jobs: int) -> None:
     """Raise UsageError naming option, value and fix."""
     if strategy not in STRATEGIES:
         raise UsageError(f"--strategy {strategy!r} is unknown; choose one of {', '.join(STRATEGIES)}")
@@ -115,6 +119,10 @@ def check(strategy: str, depth: int, cpus: int, executions: int, steps: int, job
         raise UsageError(f"--executions {executions} is negative; choose 1 or more, or 0 for no limit")
     if not 0 <= jobs <= JOBS_MAX:
         raise UsageError(f"--jobs {jobs} is out of range; choose 1 to {JOBS_MAX}, or 0 for the number of cores")
+    if preemptions < -1:
+        raise UsageError(f"--preemptions {preemptions} is out of range; choose 0 or more, or -1 for any number")
+    if strategy in EXHAUSTIVE and jobs != 1:
+        raise UsageError(f"--jobs {jobs}: --strategy {strategy} goes through all executions in order; choose --jobs 1")
     if steps < 1:
         raise UsageError(f"--steps {steps} is too few; choose 1 or more")
 

@@ -11,7 +11,7 @@ from vmconc.explore.laboratory import Laboratory
 from vmconc.explore.story import named
 from vmconc.explore.target import Target
 from vmconc.program.errors import ProgramError
-from vmconc.schedule.records import BARRED, DEADLOCK, ENDINGS, FINISHED, LIVELOCK, TOO_LONG
+from vmconc.schedule.records import BARRED, CUT, DEADLOCK, ENDINGS, FINISHED, LIVELOCK, TOO_LONG
 
 FORMAT = 1
 
@@ -43,7 +43,7 @@ def failure_of(lab: Laboratory, at_rest: list[dict[str, Any]] | None = None) -> 
     found = inline_violations(lab.segment) + (at_rest or [])
     if found:
         return failure(lab, found[0]["rule"], [text(violation) for violation in found])
-    if engine.ended == FINISHED:
+    if engine.ended in (FINISHED, CUT):
         return None
     return failure(lab, ENDINGS[engine.ended], explain(lab))
 

@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,13 @@ from vmconc.memory.jit import jit_off
 from vmconc.memory.segment import Segment
 from vmconc.memory.stacks import BODIES, STACK_BYTES
 from vmconc.memory.struct import STRUCTS
+from vmconc.schedule import coverage
+from vmconc.schedule.dfs import explore_all
+from vmconc.schedule.dpor import FOOTPRINT, explore_reduced
 from vmconc.schedule.engine import end_turn, explore
-from vmconc.schedule.records import FINISHED, KEPT, WORDS_MAX
+from vmconc.schedule.path import restart_path
+from vmconc.schedule.records import BRANCHES, FINISHED, KEPT, WORDS_MAX
+from vmconc.schedule.strategies import COVERAGE, DFS, DPOR
 
 GUARD_BYTES = 4096
 PROT_NONE = 0
@@ -35,7 +41,8 @@ def engine_tables(
     places = places_for(words)
     return {
         "Scheduler": 1, "Fiber": fibers + 1, "Turn": turns, "Given": turns, "Seen": states, "Touched": WORDS_MAX,
-        "Chosen": noted, "TouchedWord": places, "Class": classes,
+        "Chosen": noted, "Branch": min(turns, BRANCHES),
+        "TouchedWord": places, "Class": classes,
         "Clock": (fibers + 2 * places) * fibers * races, "Access": places * fibers * KINDS * races,
     }  # fmt: skip
 
@@ -120,12 +127,44 @@ class Laboratory:
         engine.state_first, engine.state_end = places
 
     def run(self, count: int) -> int:
-        """Run up to `count` executions; stop after one that fails or ends in a new state.  Return how many were run."""
-        return int(explore(self.segment.machine, count))
+        """Run up to `count` executions; stop after one that fails or ends in a new state.  Return how many were run.
+
+        A search through all executions goes on where it was, and stops when none is left.
+        """
+        machine = self.segment.machine
+        if self.engine.strategy == DFS:
+            return int(explore_all(machine, count))
+        if self.engine.strategy == DPOR:
+            return int(explore_reduced(machine, count, *self.room_for_races))
+        if self.engine.strategy == COVERAGE:
+            return int(coverage.explore_guided(machine, count, *self.memory_of_features))
+        return int(explore(machine, count))
+
+    @cached_property
+    def room_for_races(self) -> tuple[np.ndarray, ...]:
+        """Return what dynamic partial-order reduction remembers besides the path (dpor.py)."""
+        decisions, cpus = self.segment.table("Branch").capacity, self.engine.fibers
+        shapes = (decisions, cpus), (decisions, cpus, FOOTPRINT), (cpus,)
+        return tuple(np.zeros(shape, np.int64) for shape in shapes)
+
+    @cached_property
+    def memory_of_features(self) -> tuple[Any, ...]:
+        """Return what the coverage-guided strategy remembers (coverage.py)."""
+        shapes = (
+            (coverage.FEATURES,), (coverage.WORDS, coverage.COLUMNS), (self.engine.fibers, coverage.COLUMNS),
+            (coverage.KEPT_MAX, coverage.LENGTH_MAX), (coverage.KEPT_MAX,),
+        )  # fmt: skip
+        events = STRUCTS["Cpu"].fields["events"].words
+        return events, *(np.zeros(shape, np.int64) for shape in shapes)
+
+    def begin_again(self) -> None:
+        """Have a search through all executions begin with the first one."""
+        restart_path(self.engine)
 
     def forget(self) -> None:
         """Forget what the strategies have learned from executions so far."""
-        self.engine.longest = 0
+        self.engine.longest = self.engine.kept = 0
+        vars(self).pop("memory_of_features", None)
         self.segment.view("Fiber")["most"] = 0
 
     def forget_states(self) -> None:

@@ -2,15 +2,23 @@
 
 import math
 
-from vmconc.explore.search import Tally
+from vmconc.explore.search import EXHAUSTIVE, PORTFOLIO, Choice, Tally
+from vmconc.schedule.records import BRANCHES
+from vmconc.schedule.strategies import DFS, DPOR
 
 WORTH_SAYING = 0.5  # a bug that is rather missed than found is not spoken of
 LAST = 0.9  # the last tenth
 
 
-def meaning(tally: Tally, cpus: int, kind: str = "happens-before classes") -> list[str]:
-    """Return sentences about a search that found nothing; `kind`: what its classes are of."""
-    lines = [line for depth in (2, 3) if (line := missed(tally, cpus, depth))] + classes(tally, kind)
+def meaning(
+    tally: Tally, cpus: int, kind: str = "happens-before classes", choice: Choice = PORTFOLIO[0]
+) -> list[str]:
+    """Return sentences about a search that found nothing.
+
+    `kind`: what its classes are of; `choice`: its strategy, or the first of several.
+    """
+    lines = exhaustive(tally, choice) if choice.strategy in EXHAUSTIVE else []
+    lines += [line for depth in (2, 3) if (line := missed(tally, cpus, depth))] + classes(tally, kind)
     if tally.at_rest:
         late = sum(1 for number in tally.new_at if number > LAST * tally.executions)
         whose = f" (each of {tally.processes} processes counts its own)" if tally.processes > 1 else ""
@@ -45,6 +53,23 @@ def about_races(looked_for: bool) -> str:
     if looked_for:
         return "no data race: in each execution all accesses that conflict were ordered, or atomic"
     return "data races were not looked for (--races, for lock programs)"
+
+
+def exhaustive(tally: Tally, choice: Choice) -> list[str]:
+    """Say what a search through all executions has been through."""
+    bounded = choice.strategy == DFS and choice.preemptions >= 0
+    which = f"execution with at most {choice.preemptions} preemptions" if bounded else "execution"
+    alike = ", but of those alike up to the order of steps that commute one," if choice.strategy == DPOR else ""
+    also = f", and {tally.cut:,} begun that would have repeated one" if tally.cut else ""
+    if not tally.exhausted:
+        return [f"not every {which} was run: the search was stopped after {tally.executions:,}"]
+    lines = [
+        f"every {which}{alike} was run: {tally.executions - tally.cut:,} executions{also}",
+        "of loops that wait for others only what is fair: who waits looks again after others have gone on",
+    ]
+    if tally.unnoted:
+        lines.append(f"some were longer than {BRANCHES:,} decisions: those after that were not varied")
+    return lines
 
 
 def missed(tally: Tally, cpus: int, depth: int) -> str:

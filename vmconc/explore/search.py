@@ -12,20 +12,29 @@ from vmconc.explore.coverage import Classes, begin_classes, rows_of, summary
 from vmconc.explore.failure import Failure, failure_of
 from vmconc.explore.laboratory import Laboratory
 from vmconc.schedule.records import FINISHED
-from vmconc.schedule.strategies import NAMES, PCT, POS, SURW, UNIFORM, URW
+from vmconc.schedule.strategies import DFS, DPOR, NAMES, PCT, POS, SURW, UNIFORM, URW
 
 FIRST_SLICE, SLICE = 1, 256  # executions of one strategy before the next has its turn: at first, and at most
 SEED_STEP = 0x9E3779B97F4A7C15
 SEED_BITS = (1 << 48) - 1
+PREEMPTIONS = 2  # of an execution of DFS at most: most known bugs need no more
 
 
 class Choice(NamedTuple):
-    """A strategy, and for PCT the depth of the bugs it looks for."""
+    """A strategy, for PCT the depth of the bugs it looks for, for DFS the most preemptions (-1: any number)."""
 
     strategy: int
     depth: int = 2
+    preemptions: int = PREEMPTIONS
+
+    @property
+    def name(self) -> str:
+        """Return what the strategy is called."""
+        more = {PCT: self.depth, DFS: self.preemptions if self.preemptions >= 0 else "all"}.get(self.strategy, "")
+        return f"{NAMES[self.strategy]} {more}".strip()
 
 
+EXHAUSTIVE = (DFS, DPOR)  # go through all executions, until none is left
 PORTFOLIO = (Choice(UNIFORM), Choice(PCT, 2), Choice(POS), Choice(SURW), Choice(PCT, 3), Choice(URW))
 
 
@@ -50,14 +59,17 @@ class Tally(msgspec.Struct):
     settled: dict[str, int] = {}  # the same, only those since the longest was seen: before, PCT knew too few steps
     processes: int = 1  # each tells states apart for itself
     classes: Classes = Classes()
+    exhausted: bool = False  # a search through all executions has run them all
+    unnoted: bool = False  # but not varied the last decisions of some that were too long
+    cut: int = 0  # of the executions, those that were not run to their end: the rest was known
 
 
-def choices_of(strategy: str, depth: int) -> tuple[Choice, ...]:
+def choices_of(strategy: str, depth: int = 2, preemptions: int = PREEMPTIONS) -> tuple[Choice, ...]:
     """Return what a strategy's name stands for: `portfolio` is several in turn."""
     if strategy == "portfolio":
         return PORTFOLIO
     number = next(number for number, name in NAMES.items() if name == strategy)
-    return (Choice(number, depth),)
+    return (Choice(number, depth, preemptions),)
 
 
 def search(
@@ -76,9 +88,10 @@ def search(
     engine.random = (seed + 1) * SEED_STEP & SEED_BITS
     lab.prescribe([])
     begin_classes(lab)
+    lab.begin_again()
     tally, begun, failure = Tally(), time.monotonic(), None
     for number in count():
-        if failure or spent(tally, budget, begun):
+        if failure or tally.exhausted or spent(tally, budget, begun):
             break
         size = min(SLICE, FIRST_SLICE << number // len(choices))
         failure = run_slice(lab, choices[number % len(choices)], size, tally, budget, check)
@@ -105,11 +118,11 @@ def run_slice(
 ) -> Failure | None:
     """Run one slice of `size` executions; return the failure it ended with, if any."""
     engine: Any = lab.engine
-    engine.strategy, engine.depth, engine.points = choice.strategy, choice.depth, 0
-    name = NAMES[choice.strategy] + (f" {choice.depth}" if choice.strategy == PCT else "")
+    engine.strategy, engine.depth, engine.bound, engine.points = *choice, 0
+    name = choice.name
     left = min(size, budget.executions - tally.executions) if budget.executions else size
     failure, before = None, tally.executions
-    while left > 0 and failure is None:
+    while left > 0 and failure is None and not engine.exhausted:
         done = lab.run(left)
         left -= done
         tally.executions += done
@@ -121,6 +134,7 @@ def run_slice(
         failure = failure_of(lab, check() if check is not None and new else [])
     tally.points += engine.points
     tally.classes = Classes(engine.classes, engine.counted)
+    tally.exhausted, tally.unnoted, tally.cut = bool(engine.exhausted), bool(engine.unnoted), engine.cut
     if engine.longest > tally.longest:
         tally.longest, tally.settled = engine.longest, {}
     else:

@@ -11,6 +11,7 @@ from vmconc.explore import failure as failures
 from vmconc.explore.debug import stop_at
 from vmconc.explore.explain import Explained, explain
 from vmconc.explore.failure import Artifact, Failure
+from vmconc.explore.fits import check_fits
 from vmconc.explore.jobs import search_side_by_side
 from vmconc.explore.laboratory import Laboratory
 from vmconc.explore.meaning import about_races, meaning
@@ -86,6 +87,8 @@ def explore(
     """Explore one target; a failure is made simpler for `simplify` seconds and kept below `keep`."""
     watcher.compiling(target)
     lab = make(target)
+    check_fits(lab, target, choices[0])
+    lab.engine.strategy = choices[0].strategy
     lab.run(1)  # compiled before the clock starts
     lab.forget_states()  # the one in which it ended has not been checked
     check = at_rest(lab, target)
@@ -96,7 +99,7 @@ def explore(
     explored = Explored(target, tally, found, found)
     if not found:
         kind = "orders of lock operations" if target.protocol else "happens-before classes"
-        explored.meaning = [*meaning(tally, lab.engine.fibers, kind), about_races(target.races)]
+        explored.meaning = [*meaning(tally, lab.engine.fibers, kind, choices[0]), about_races(target.races)]
     if found:
         if simplify:
             explored.failure = minimise(lab, found, simplify, check, watcher.simplified)

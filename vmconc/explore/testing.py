@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vmconc.explore.lockprogram import LOADED, module_name
-from vmconc.explore.search import SEED_BITS, Budget, choices_of
+from vmconc.explore.search import SEED_BITS, Budget, Choice
 from vmconc.explore.session import Watcher
 from vmconc.explore.session import explore as explore_target
 from vmconc.explore.target import Target
@@ -30,7 +30,7 @@ def seed_for(seed: int | None) -> int:
 
 
 def explored_test(
-    function: Callable[..., object], executions: int, strategy: str, depth: int, seed: int | None, races: bool
+    function: Callable[..., object], executions: int, choices: tuple[Choice, ...], seed: int | None, races: bool
 ) -> Callable[[], None]:
     """Return a test without arguments that explores the program of the function's file."""
     path = Path(inspect.getfile(function)).resolve()
@@ -39,9 +39,7 @@ def explored_test(
         LOADED.setdefault(module_name(path), sys.modules[function.__module__])
         target = Target(str(path), check=function.__name__, races=races)
         chosen = seed_for(seed)
-        explored = explore_target(
-            target, choices_of(strategy, depth), Budget(executions), chosen, SIMPLIFY, KEEP, Watcher()
-        )
+        explored = explore_target(target, choices, Budget(executions), chosen, SIMPLIFY, KEEP, Watcher())
         if explored.failure:
             raise Explored(report(explored, chosen))
 

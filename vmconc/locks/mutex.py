@@ -173,8 +173,8 @@ def semaphore_up(cpu, semaphore):
     if exploring(cpu):
         log_step(cpu, STEP_UP, offset(semaphore), SEMAPHORE, 0, 0)
     gives(cpu, offset(semaphore), EXCLUSIVE)
-    atomic_add(semaphore, "value", 1)
-    open_gate(cpu, offset(semaphore))
+    if atomic_add(semaphore, "value", 1) == 0:
+        open_gate(cpu, offset(semaphore))
     if atomic_swap(semaphore, "waiters", 0) != 0:
         wake_all(cpu, offset(semaphore))
 
@@ -186,9 +186,29 @@ def condition_wait(cpu, condition, mutex):
     Locks: entry  the mutex
            exit   the mutex; it was free in between
     """
+    if exploring(cpu):
+        condition_pass(cpu, condition, mutex)
+    else:
+        condition_sleep(cpu, condition, mutex)
+    mutex_lock(cpu, mutex)
+
+
+@kernel
+def condition_pass(cpu, condition, mutex):
+    """Release the mutex and fall asleep where CPUs take turns: one step, so no signal comes in between."""
+    mutex_unlock(cpu, mutex)
+    touched(cpu, offset(condition))
+    queue_up(cpu, offset(condition), WAIT)
+    since = wait_begins(cpu, CONDITION, SHARED)
+    block(cpu, FOREVER)
+    wait_ends(cpu, CONDITION, since)
+
+
+@kernel
+def condition_sleep(cpu, condition, mutex):
+    """Release the mutex and sleep until signalled where CPUs run side by side."""
     seen = condition.signals
     queue_up(cpu, offset(condition), WAIT)
-    touched(cpu, offset(condition))
     mutex_unlock(cpu, mutex)
     since = wait_begins(cpu, CONDITION, SHARED)
     if condition.signals == seen:
@@ -196,7 +216,6 @@ def condition_wait(cpu, condition, mutex):
     else:
         cancel(cpu)
     wait_ends(cpu, CONDITION, since)
-    mutex_lock(cpu, mutex)
 
 
 @kernel

@@ -11,6 +11,7 @@ from vmconc.memory.jit import kernel
 from vmconc.memory.mixing import mix
 from vmconc.memory.refs import at
 from vmconc.memory.table import table
+from vmconc.schedule.path import also_touches
 from vmconc.schedule.records import engine_of, exploring, fiber_of
 from vmconc.schedule.words import place_of, word_at
 
@@ -63,6 +64,7 @@ def touched(cpu, what):
     """Note that the step under way touches one more word, beside the one that its point has named."""
     if exploring(cpu):
         engine = engine_of(cpu)
+        also_touches(engine, what)
         if engine.classing != 0:
             chain(cpu, engine, fiber_of(cpu, cpu.index), what)
 

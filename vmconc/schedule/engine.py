@@ -15,7 +15,6 @@ from vmconc.memory.stacks import stack_fresh, stack_switch
 from vmconc.memory.system import debugger_point, schedule_point
 from vmconc.memory.table import table
 from vmconc.memory.written import bring_back
-from vmconc.schedule.chance import draw
 from vmconc.schedule.classes import begin_histories, chain, chain_chance, note_class
 from vmconc.schedule.clocks import begin_clocks, comes_last
 from vmconc.schedule.gates import bar, open_gate
@@ -23,6 +22,7 @@ from vmconc.schedule.order import FOLLOWED, NOTED, UNPLACED, next_in_order, next
 from vmconc.schedule.pct import fall_behind
 from vmconc.schedule.records import (
     ASLEEP,
+    CUT,
     DEADLOCK,
     DONE,
     FINISHED,
@@ -41,7 +41,7 @@ from vmconc.schedule.records import (
 )
 from vmconc.schedule.states import note_state
 from vmconc.schedule.steps import STEP_LOAD, STEP_SLEEP, STEP_STORE, log_step
-from vmconc.schedule.strategies import begin_strategy, choose, choose_only, stepped
+from vmconc.schedule.strategies import begin_strategy, choose, choose_only, happens, stepped
 
 
 @kernel
@@ -79,15 +79,18 @@ def prescribed(engine, index):
 
 
 @controlled_only
-def chance(cpu, n):
-    """Decide by chance for one of 0 .. n - 1: recorded and replayed like whose turn it is."""
+def chance(cpu, share):
+    """Decide by chance whether something happens that does in `share` of 1,000 cases: 1 if it does, else 0.
+
+    Recorded and replayed like whose turn it is.
+    """
     engine = engine_of(cpu)
-    value = draw(engine, n)
+    value = int(happens(engine, share))
     if engine.observed == FOLLOWED:
-        value = next_luck(engine, n)
+        value = next_luck(engine, 2)
     elif engine.turns < engine.given:
         given = next_given(engine)
-        if 0 <= given < n:
+        if 0 <= given <= 1:
             value = given
         else:
             diverge(engine)
@@ -235,7 +238,7 @@ def sleep_turn(cpu, timed):
     fiber = fiber_of(cpu, cpu.index)
     if cpu.wake[0] != 0:  # before it could fall asleep
         return True
-    fiber.what = 0
+    fiber.what = cpu.channel | 1  # woken it looks at what it slept on again
     if timed:
         fiber.state = TIMED
         fall_behind(engine, cpu.index)
@@ -372,16 +375,24 @@ def explore(near, count):
     the last one left it.
     """
     engine = engine_of(near)
-    machine = at(near, "Machine", HEADER)
     for number in range(count):
-        bring_back(near)
-        execute(near, engine)
-        if machine.violations != 0 and engine.ended == FINISHED:
-            engine.ended = VIOLATED
-        if engine.ended == FINISHED:
-            note_state(near, engine)
-            if engine.classing != 0:
-                note_class(near, engine)
-        if engine.ended != FINISHED or engine.is_new != 0:
+        if run_one(near, engine):
             return number + 1
     return count
+
+
+@kernel
+def run_one(near, engine):
+    """Run one execution from the machine's first state; return whether it is one to stop at."""
+    bring_back(near)
+    execute(near, engine)
+    engine.is_new = 0
+    if at(near, "Machine", HEADER).violations != 0 and engine.ended == FINISHED:
+        engine.ended = VIOLATED
+    if engine.ended == FINISHED:
+        note_state(near, engine)
+        if engine.classing != 0:
+            note_class(near, engine)
+    elif engine.ended == CUT:
+        engine.cut += 1
+    return (engine.ended != FINISHED and engine.ended != CUT) or engine.is_new != 0

@@ -5,6 +5,7 @@ A gate is named by a byte offset: that of a mutex, or of the Fiber of a thread t
 
 from vmconc.memory.gated import controlled_only
 from vmconc.memory.jit import kernel
+from vmconc.schedule.path import opened
 from vmconc.schedule.records import BARRED, READY, engine_of, fiber_of, make_ready, unready
 
 
@@ -32,6 +33,7 @@ def shut_gate(cpu, gate):
 def open_gate(cpu, gate):
     """Let everybody who stands before a gate take part in decisions again."""
     engine = engine_of(cpu)
+    opened(engine, gate)
     for index in range(engine.fibers):
         fiber = fiber_of(cpu, index)
         if fiber.gate == gate:

@@ -7,7 +7,7 @@ CPUs can go on than before, so an order names the CPU of every step.
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at
 from vmconc.memory.table import table
-from vmconc.schedule.records import DONE, can_go_on, fiber_of
+from vmconc.schedule.records import DONE, fiber_of, is_ready
 from vmconc.schedule.stay import choose_staying
 
 USED = UNPLACED = -1
@@ -30,7 +30,7 @@ def next_in_order(engine, index):
     place = engine.taken
     while place < engine.given:
         chosen = entry_of(engine, place).cpu
-        if chosen != USED and can_go_on(engine, chosen):
+        if chosen != USED and is_ready(engine, chosen):
             entry_of(engine, place).cpu = USED
             engine.place = place
             return chosen

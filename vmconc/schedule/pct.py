@@ -31,9 +31,12 @@ def shuffle_ranks(engine):
 
 @kernel
 def fall_behind(engine, index):
-    """Give a CPU the lowest rank."""
+    """Give a CPU that waits for others without sleeping, or with a time-out, the lowest rank, and note when it was."""
+    fiber = fiber_of(engine, index)
     engine.lowest -= 1
-    fiber_of(engine, index).rank = engine.lowest
+    fiber.rank = engine.lowest
+    fiber.looked_before = fiber.looked
+    fiber.looked = engine.passed
 
 
 @kernel

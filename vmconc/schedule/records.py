@@ -14,14 +14,16 @@ CHANGES_MAX = 16
 READY, ASLEEP, TIMED, DONE, BARRED, LATER = range(6)  # BARRED: its gate is shut; LATER: not started yet
 WORDS_MAX = 256
 KEPT = (
-    "Scheduler", "Fiber", "Turn", "Given", "Seen", "Touched", "Chosen", "TouchedWord", "Class", "Clock", "Access",
+    "Scheduler", "Fiber", "Turn", "Given", "Seen", "Touched", "Chosen", "Branch", "TouchedWord", "Class", "Clock",
+    "Access",
 )  # fmt: skip
+BRANCHES = 1 << 14  # decisions of an execution that a search through all of them can vary
 
 # Why an execution ended.
-GOING, FINISHED, DEADLOCK, LIVELOCK, TOO_LONG, VIOLATED = range(6)
+GOING, FINISHED, DEADLOCK, LIVELOCK, TOO_LONG, VIOLATED, CUT = range(7)  # CUT: the rest is known (dpor.py)
 ENDINGS = {
     GOING: "not ended", FINISHED: "finished", DEADLOCK: "deadlock", LIVELOCK: "livelock", TOO_LONG: "step limit",
-    VIOLATED: "violation",
+    VIOLATED: "violation", CUT: "cut short",
 }  # fmt: skip
 
 
@@ -44,6 +46,11 @@ class Fiber:
     own: int = guard("cpu")  # the strategy's: steps that count which it is expected to make in this execution
     left: int = guard("cpu")  # the strategy's: of these, and of those of CPUs that it will start, not made yet
     history: int = guard("cpu")  # hash of what it has touched in this execution, and in which version (classes.py)
+    ran: int = guard("cpu")  # path: number of the decision, from 1, by which it went on last
+    looked: int = guard("cpu")  # path: decisions before it looked in vain last, -1: never
+    looked_before: int = guard("cpu")  # path: the same of the time before that
+    slept_what: int = guard("cpu")  # path: if it is in the sleep set, what its next step touches
+    slept_also: int = guard("cpu")
 
 
 @struct
@@ -94,6 +101,15 @@ class Scheduler:
     watched: int = guard("cpu")  # SURW: place in `words` of the one whose accesses count, -1: none
     word_count: int = guard("cpu")
     words: Words(WORDS_MAX) = guard("cpu")  # SURW: byte offsets of what the CPUs have touched so far
+    bound: int = guard("init")  # dfs: preemptions of an execution at most, -1: any number
+    passed: int = guard("cpu")  # path: decisions of this execution, forced ones counted
+    followed: int = guard("cpu")  # path: so many are prescribed
+    asleep: int = guard("cpu")  # dpor: a bit for each CPU of the sleep set: what begins with its step is known
+    wrote: int = guard("cpu")  # dpor: number of the last decision whose step wrote, -1: none
+    unnoted: int = guard("cpu")  # an execution had more decisions than there is room for
+    exhausted: int = guard("cpu")  # no execution is left
+    kept: int = guard("cpu")  # coverage: executions that showed something new
+    cut: int = guard("cpu")  # dpor: executions that were cut short
     ready_count: int = guard("cpu")
     ready: Words(FIBERS_MAX) = guard("cpu")  # indices of the CPUs that can go on
 
@@ -134,6 +150,23 @@ class Given:
 
 
 @struct(align=8)
+class Branch:
+    """One decision of the path of a search through all executions, forced ones too."""
+
+    cpu: int = guard("cpu")  # who went on, or what came of chance
+    ready: int = guard("cpu")  # a bit for each that it could have been
+    stay: int = guard("cpu")  # who ran before, if it could have gone on, else -1
+    preemptions: int = guard("cpu")  # before it
+    what: int = guard("cpu")  # what the step touched, as Fiber.what
+    also: int = guard("cpu")  # what it touched besides
+    gate: int = guard("cpu")  # what it may have had to wait for
+    opens: int = guard("cpu")  # the gate that it opened
+    asleep: int = guard("cpu")  # the sleep set when it was first come to
+    done: int = guard("cpu")  # a bit for each with which all executions were run
+    todo: int = guard("cpu")  # dpor: a bit for each that has to be run
+
+
+@struct(align=8)
 class Seen:
     """The hash of one final state, 0: none yet."""
 
@@ -169,18 +202,18 @@ def exploring(near):
 
 
 @kernel
+def is_ready(engine, index):
+    """Tell whether a CPU takes part in decisions."""
+    place = fiber_of(engine, index).place
+    return place < engine.ready_count and engine.ready[place] == index
+
+
+@kernel
 def make_ready(engine, fiber, index):
     """Let a CPU take part in decisions."""
     fiber.place = engine.ready_count
     engine.ready[engine.ready_count] = index
     engine.ready_count += 1
-
-
-@kernel
-def can_go_on(engine, index):
-    """Tell whether a CPU takes part in decisions."""
-    place = fiber_of(engine, index).place
-    return place < engine.ready_count and engine.ready[place] == index
 
 
 @kernel

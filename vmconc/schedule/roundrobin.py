@@ -1,7 +1,7 @@
 """Round robin: the CPUs go on in turn, at each decision the next one."""
 
 from vmconc.memory.jit import kernel
-from vmconc.schedule.records import can_go_on
+from vmconc.schedule.records import is_ready
 
 
 @kernel
@@ -9,6 +9,6 @@ def choose_next(engine, index):
     """Choose the next CPU after `index` that can go on, itself last."""
     for distance in range(1, engine.fibers):
         other = (index + distance) % engine.fibers
-        if can_go_on(engine, other):
+        if is_ready(engine, other):
             return other
     return index

@@ -1,7 +1,7 @@
 """Stay: the CPU that runs goes on as long as it can, then the lowest one that can.  No preemption at all."""
 
 from vmconc.memory.jit import kernel
-from vmconc.schedule.records import READY, can_go_on, fiber_of
+from vmconc.schedule.records import READY, fiber_of, is_ready
 
 
 @kernel
@@ -13,10 +13,10 @@ def lowest_ready(engine, first):
     timed = first
     for distance in range(engine.fibers):
         index = (first + distance) % engine.fibers
-        if can_go_on(engine, index):
+        if is_ready(engine, index):
             if fiber_of(engine, index).state == READY:
                 return index
-            if not can_go_on(engine, timed):
+            if not is_ready(engine, timed):
                 timed = index
     return timed
 
@@ -29,4 +29,4 @@ def choose_staying(engine, index):
     """
     if fiber_of(engine, index).state != READY:
         return lowest_ready(engine, 0)
-    return index if can_go_on(engine, index) else lowest_ready(engine, index)
+    return index if is_ready(engine, index) else lowest_ready(engine, index)

@@ -1,6 +1,8 @@
 """The strategies by number, and the one place that asks them."""
 
 from vmconc.memory.jit import kernel
+from vmconc.schedule.chance import draw
+from vmconc.schedule.path import begin_path, choose_along, choose_guided, choose_outcome
 from vmconc.schedule.pct import begin_ranked, choose_ranked
 from vmconc.schedule.pos import begin_partial, choose_partial
 from vmconc.schedule.records import fiber_of
@@ -10,10 +12,13 @@ from vmconc.schedule.surw import begin_selected, choose_selected, hand_on, note_
 from vmconc.schedule.uniform import choose_uniform
 from vmconc.schedule.urw import begin_weighted, choose_weighted
 
-UNIFORM, PCT, POS, ROUND_ROBIN, STAY, URW, SURW = range(7)
+UNIFORM, PCT, POS, ROUND_ROBIN, STAY, URW, SURW, COVERAGE, DFS, DPOR = range(10)
 NAMES = {
     UNIFORM: "uniform", PCT: "pct", POS: "pos", ROUND_ROBIN: "round-robin", STAY: "stay", URW: "urw", SURW: "surw",
+    COVERAGE: "coverage", DFS: "dfs", DPOR: "dpor",
 }  # fmt: skip
+
+THOUSAND = 1000
 
 
 @kernel
@@ -27,6 +32,9 @@ def begin_strategy(engine):
         begin_weighted(engine)
     elif engine.strategy == SURW:
         begin_selected(engine)
+    elif engine.strategy >= COVERAGE:
+        begin_path(engine)
+        begin_partial(engine)
 
 
 @kernel
@@ -44,6 +52,10 @@ def choose(engine, index):
         return choose_weighted(engine)
     if engine.strategy == SURW:
         return choose_selected(engine)
+    if engine.strategy == COVERAGE:
+        return choose_guided(engine)
+    if engine.strategy >= DFS:
+        return choose_along(engine, index, engine.strategy == DPOR)
     return choose_staying(engine, index)
 
 
@@ -54,7 +66,17 @@ def choose_only(engine):
         return choose_ranked(engine)
     if engine.strategy == POS:
         return choose_partial(engine)
+    if engine.strategy == COVERAGE:
+        return choose_guided(engine)
+    if engine.strategy >= DFS:
+        return choose_along(engine, engine.ready[0], engine.strategy == DPOR)
     return engine.ready[0]
+
+
+@kernel
+def happens(engine, share):
+    """Tell whether something happens that does in `share` of 1,000 cases; a search through all tries both."""
+    return choose_outcome(engine) if engine.strategy == DFS else draw(engine, THOUSAND) < share
 
 
 @kernel

@@ -158,7 +158,7 @@ def disk_fill(cpu, request):
 def disk_answer(cpu, request):
     """Do what a request asks for; return 0, or EIO as often as the engine is told to."""
     errors = engine_of(cpu).io_errors
-    if errors > 0 and chance(cpu, 1000) < errors:
+    if errors > 0 and chance(cpu, errors) != 0:
         return EIO
     if request.kind == READ:
         disk_fill(cpu, request)
