@@ -114,4 +114,4 @@ def results(path, strategy, most):
 
 def small_tables(monkeypatch):
     """Have machines with little room for decisions: with the JIT off all of it is brought back each time."""
-    monkeypatch.setattr(lockprogram, "engine_tables", lambda cpus: engine_tables(cpus, TURNS))
+    monkeypatch.setattr(lockprogram, "engine_tables", lambda cpus, **more: engine_tables(cpus, TURNS))

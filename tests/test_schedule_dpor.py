@@ -101,7 +101,8 @@ def test_a_search_says_what_it_has_been_through_and_what_it_has_cut_short():
     lab, choices = laboratory(try_or_lock, 3), choices_of("dpor")
     tally, failure = search(lab, choices, Budget(MANY))
     assert failure is None and tally.exhausted and (tally.executions, tally.cut) == (6, 1)
-    assert meaning(tally, 3, choices[0])[0] == (
+    assert tally.classes.seen == tally.classes.counted == 5
+    assert meaning(tally, 3, choice=choices[0])[0] == (
         "every execution, but of those alike up to the order of steps that commute one, was run: "
         "5 executions, and 1 begun that would have repeated one"
     )

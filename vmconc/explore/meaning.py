@@ -34,11 +34,12 @@ def classes(tally: Tally, kind: str) -> list[str]:
     found = tally.classes
     if not found.counted:
         return []
-    full = f" (there was no room for more of those of {tally.executions:,})" if found.counted < tally.executions else ""
-    lines = [
-        f"{found.seen:,} different {kind} in {found.counted:,} executions{full}; "
-        f"{found.late:,} of them were new in the last tenth"
-    ]
+    whole = tally.executions - tally.cut
+    full = f" (there was no room for more of those of {whole:,})" if found.counted < whole else ""
+    seen = f"{found.seen:,} different {kind} in {found.counted:,} executions{full}"
+    if tally.exhausted:
+        return [seen]
+    lines = [f"{seen}; {found.late:,} of them were new in the last tenth"]
     if not found.once:
         return [*lines, "each of them was seen more than once: hardly any is left that this strategy would find"]
     return [
