@@ -206,6 +206,9 @@ def test_a_known_bug_is_shown_by_its_own_program(tmp_path):
     assert done.returncode == 1, done.stderr
     explored = json.loads(done.stdout)["explored"][0]
     assert explored["target"]["bugs"] == ["B24"] and explored["failure"]["rule"] == listed["rule"]
+    told = explored["explained"]
+    assert told["swap"]["found"] and len(told["swap"]["named"]) == 2
+    assert told["state"] and {word["name"].split(" ")[0] for word in told["state"]} == {"VmObject"}
     shown = command(tmp_path, "replay", explored["artifact"])
     assert shown.returncode == 1 and "it fails again" in shown.stdout
 
