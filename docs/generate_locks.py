@@ -42,6 +42,7 @@ INTERNAL = {
     ("IoRequest", "queue.spin"),
 }  # fmt: skip
 KEYWORDS = {
+    "layout": "set before any compiled code sees the mapping",
     "const": "set before the record can be found, never changed",
     "atomic": "any CPU may change it, one word at a time",
     "cpu": "one CPU writes it; others read it as a hint",

@@ -1,7 +1,7 @@
 """Small lock programs for the controlled engine."""
 
 from vmconc.explore.laboratory import Laboratory, engine_tables
-from vmconc.locks.classes import USER_SPIN
+from vmconc.locks.classes import RWLOCK, USER_SPIN
 from vmconc.locks.mutex import (
     condition_signal,
     condition_wait,
@@ -11,6 +11,7 @@ from vmconc.locks.mutex import (
     semaphore_down,
     semaphore_up,
 )
+from vmconc.locks.rwlock import rwlock_read, rwlock_release, rwlock_write
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import look_later
 from vmconc.locks.spin import spin_lock, spin_unlock
@@ -22,7 +23,7 @@ from vmconc.memory.struct import Embed, Words, guard
 from vmconc.schedule.engine import chance, pass_point
 
 TURNS = 4096
-SPIN = site("test.spin")
+SPIN, RW = site("test.spin"), site("test.rwlock")
 FAR = 1 << 20  # bytes from a mutex to the word that stands for what it guards
 
 
@@ -35,6 +36,7 @@ class Bench:
     spin: Embed("Spin") = guard("const")
     items: Embed("Semaphore") = guard("const")
     condition: Embed("Condition") = guard("const")
+    rwlock: Embed("Lockmgr") = guard("const")
     value: int = guard("a")
     flag: int = guard("hint")
     log: Words(16) = guard("hint")
@@ -69,6 +71,34 @@ def add_spinning(cpu, bench):
     pass_point(cpu, 0)
     bench.value = value + 1
     spin_unlock(cpu, bench.spin, USER_SPIN)
+
+
+@kernel
+def add_writing(cpu, bench):
+    """Look twice at the value as a reader, which must not change, and add one as a writer, in two steps."""
+    rwlock_read(cpu, bench.rwlock, RW)
+    value = bench.value
+    pass_point(cpu, 0)
+    bench.flag |= value != bench.value
+    rwlock_release(cpu, bench.rwlock)
+    rwlock_write(cpu, bench.rwlock, RW)
+    value = bench.value
+    pass_point(cpu, 0)
+    bench.value = value + 1
+    rwlock_release(cpu, bench.rwlock)
+
+
+@kernel
+def read_twice_or_write(cpu, bench):
+    """CPU 0 takes a second share while it has one; the others write."""
+    if cpu.index == 0:
+        rwlock_read(cpu, bench.rwlock, RW)
+        rwlock_read(cpu, bench.rwlock, RW)
+        rwlock_release(cpu, bench.rwlock)
+        rwlock_release(cpu, bench.rwlock)
+    else:
+        rwlock_write(cpu, bench.rwlock, RW)
+        rwlock_release(cpu, bench.rwlock)
 
 
 @kernel
@@ -188,7 +218,9 @@ def laboratory(body, cpus: int, times: int = 1, classes: int = 1 << 12, **settin
     segment = create(Sizes(tables), Build("controlled"), cpus=cpus)
     for index in range(cpus):
         segment.nth("Cpu", index).index, segment.nth("Cpu", index).last_op = index, times
-    lab = Laboratory(segment, [body] * cpus, segment.nth("Bench", 0))
+    bench = segment.nth("Bench", 0)
+    bench.rwlock.cls = RWLOCK
+    lab = Laboratory(segment, [body] * cpus, bench)
     for name, value in settings.items():
         setattr(lab.engine, name, value)
     return lab

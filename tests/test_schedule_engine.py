@@ -6,9 +6,11 @@ from helpers_schedule import (
     add_bare,
     add_locked,
     add_spinning,
+    add_writing,
     cross,
     laboratory,
     produce_or_consume,
+    read_twice_or_write,
     spin_for_ever,
     wait_or_signal,
     write_log,
@@ -31,11 +33,40 @@ def values_seen(lab, count):
 
 
 @pytest.mark.parametrize("strategy", NAMES)
-@pytest.mark.parametrize("body", [add_locked, add_spinning])
+@pytest.mark.parametrize("body", [add_locked, add_spinning, add_writing])
 def test_nothing_is_lost_under_a_lock(body, strategy):
     lab = laboratory(body, 3, strategy=strategy)
     assert lab.run(MANY) == MANY or lab.engine.exhausted
-    assert lab.engine.ended == FINISHED and lab.argument.value == 3
+    assert lab.engine.ended == FINISHED and lab.argument.value == 3 and lab.argument.flag == 0
+
+
+@pytest.mark.parametrize("body", [add_locked, add_spinning])
+def test_nobody_makes_a_step_in_vain_before_a_taken_lock(body):
+    """Three steps each, however long they wait."""
+    lab = laboratory(body, 3, strategy=UNIFORM)
+    for _ in range(50):
+        lab.run(1)
+        assert lab.engine.steps == 9
+
+
+def test_a_contended_request_to_write_is_two_steps_and_a_request_to_read_is_one():
+    """The claim, which bars new readers, and the ownership.  Alone a CPU makes six steps here."""
+    lab = laboratory(add_writing, 3, strategy=UNIFORM)
+    steps = set()
+    for _ in range(50):
+        lab.run(1)
+        steps.add(lab.engine.steps)
+    assert steps == {18, 19, 20, 21}
+
+
+def test_a_second_share_behind_a_writer_that_waits_is_a_deadlock_as_often_as_it_must_be():
+    """CPU 0 has to come first, then CPU 1 has to claim the lock: one execution in four."""
+    lab = laboratory(read_twice_or_write, 2, strategy=UNIFORM)
+    count, found, done = 10 * MANY, 0, 0
+    while done < count:
+        done += lab.run(count - done)
+        found += lab.engine.ended == DEADLOCK
+    assert abs(found - count / 4) <= 3.29 * (count * 3 / 16) ** 0.5
 
 
 def test_an_update_without_a_lock_is_lost_in_some_executions_and_not_in_others():

@@ -28,7 +28,7 @@ from typing import Any
 
 from vmconc.locks import guarded  # noqa: F401  each access goes through it
 from vmconc.locks.classes import USER_SPIN
-from vmconc.locks.lockmgr import Lockmgr, lock_exclusive, lock_release, lock_shared
+from vmconc.locks.lockmgr import Lockmgr
 from vmconc.locks.mutex import (
     Condition,
     Mutex,
@@ -42,6 +42,7 @@ from vmconc.locks.mutex import (
     semaphore_up,
 )
 from vmconc.locks.rules import CHECKED, broken
+from vmconc.locks.rwlock import rwlock_read, rwlock_release, rwlock_write
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import look_later
 from vmconc.locks.spin import Spin, spin_lock, spin_unlock
@@ -200,25 +201,25 @@ def wait_a_turn(cpu):
 @kernel
 def read_lock(cpu, lock):
     """Acquire a readers-writer lock shared."""
-    lock_shared(cpu, lock, RWLOCK_SITE)
+    rwlock_read(cpu, lock, RWLOCK_SITE)
 
 
 @kernel
 def write_lock(cpu, lock):
     """Acquire a readers-writer lock exclusively."""
-    lock_exclusive(cpu, lock, RWLOCK_SITE)
+    rwlock_write(cpu, lock, RWLOCK_SITE)
 
 
 @kernel
 def read_unlock(cpu, lock):
     """Release a readers-writer lock held shared."""
-    lock_release(cpu, lock)
+    rwlock_release(cpu, lock)
 
 
 @kernel
 def write_unlock(cpu, lock):
     """Release a readers-writer lock held exclusively."""
-    lock_release(cpu, lock)
+    rwlock_release(cpu, lock)
 
 
 @kernel

@@ -6,7 +6,7 @@ from vmconc.checks.places import place
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
 from vmconc.locks.cpu import HELD_MAX, HELD_SITE_MASK, HELD_SITE_SHIFT, HELD_WHAT_MASK, STATE_BLOCKED, STATE_NAMES
 from vmconc.locks.sites import site_name
-from vmconc.schedule.records import BARRED
+from vmconc.schedule.records import BARRED, GATE_BITS
 from vmconc.vm.opcodes import KIND_NAMES, TOUCH_WRITE
 
 
@@ -39,7 +39,7 @@ def sleeps_on(segment: Any, cpu: Any) -> int:
     if cpu.state == STATE_BLOCKED:
         return int(cpu.channel)
     fiber: Any = segment.nth("Fiber", cpu.index) if cpu.index < segment.table("Fiber").capacity else None
-    return int(fiber.gate) if fiber is not None and fiber.state == BARRED else 0
+    return int(fiber.gate & ~GATE_BITS) if fiber is not None and fiber.state == BARRED else 0
 
 
 def waits_for(segment: Any, cpu: Any) -> dict[str, Any] | None:

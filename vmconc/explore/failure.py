@@ -11,7 +11,7 @@ from vmconc.explore.laboratory import Laboratory
 from vmconc.explore.story import named
 from vmconc.explore.target import Target
 from vmconc.program.errors import ProgramError
-from vmconc.schedule.records import BARRED, CUT, DEADLOCK, ENDINGS, FINISHED, LIVELOCK, TOO_LONG
+from vmconc.schedule.records import BARRED, CUT, DEADLOCK, ENDINGS, FINISHED, GATE_BITS, LIVELOCK, TOO_LONG
 
 FORMAT = 1
 
@@ -81,7 +81,7 @@ def say(lab: Laboratory, index: int) -> str:
     held = say_held(state["held"])
     fiber: Any = lab.segment.nth("Fiber", index)
     if fiber.state == BARRED:
-        return f"cpu {index} waits for {named(lab.segment, fiber.gate)}, holds {held}"
+        return f"cpu {index} waits for {named(lab.segment, fiber.gate & ~GATE_BITS)}, holds {held}"
     if waits is None:
         return f"cpu {index} is {state['state']}, holds {held}" if state["held"] else ""
     return f"cpu {index} waits for {waits['instance']} ({waits['site']}), holds {held}"

@@ -3,6 +3,8 @@
 In mode `off` all of this compiles to nothing.
 """
 
+from functools import partial
+
 from vmconc.locks.classes import (
     COUNT_COLUMNS,
     COUNT_CONTENDED,
@@ -55,6 +57,12 @@ def point(cpu, lock, mode):
 def requested(cpu, lock, cls, mode):
     """Note that a lock is about to be waited for if need be: the schedule point, then the order rules."""
     point(cpu, lock, mode)
+    ordered(cpu, lock, cls)
+
+
+@kernel
+def ordered(cpu, lock, cls):
+    """Hold a request that may have to wait against the order rules."""
     if tracked(cpu) and (cpu.held_classes & RANKED) >> cls != 0:
         check_order(cpu, lock, cls)
 
@@ -140,7 +148,7 @@ def holds(cpu, lock):
     return False
 
 
-@kernel
+@partial(kernel, within=True)
 def releasing(cpu, lock, cls):
     """Let others run before a release, and log it."""
     point(cpu, lock, EXCLUSIVE)
@@ -155,18 +163,24 @@ def on_top(cpu, lock, cls):
     return last >= 0 and cpu.held_lock[last] == lock and held_class(cpu, last) == cls
 
 
-@kernel
+@partial(kernel, within=True)
 def released(cpu, lock, cls):
-    """Note a release: take the lock off the held-lock stack.  Mostly it is on top."""
+    """Note a release: take the lock off the held-lock stack."""
     releasing(cpu, lock, cls)
     if controlled(cpu):
         gives(cpu, lock, held_mode(cpu, lock, cls))
     if tracked(cpu):
-        if on_top(cpu, lock, cls):
-            cpu.held_count -= 1
-            cpu.held_classes = cpu.held_word[cpu.held_count] >> HELD_BEFORE_SHIFT
-        else:
-            remove_held(cpu, lock, cls)
+        pop_held(cpu, lock, cls)
+
+
+@partial(kernel, apart=True)
+def pop_held(cpu, lock, cls):
+    """Take a lock off the held-lock stack.  Mostly it is on top."""
+    if on_top(cpu, lock, cls):
+        cpu.held_count -= 1
+        cpu.held_classes = cpu.held_word[cpu.held_count] >> HELD_BEFORE_SHIFT
+    else:
+        remove_held(cpu, lock, cls)
 
 
 @kernel

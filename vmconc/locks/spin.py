@@ -1,13 +1,18 @@
-"""Spinlocks: leaf locks, never held across a sleep."""
+"""Spinlocks: leaf locks, never held across a sleep.
+
+Where CPUs take turns nobody spins: who needs a taken spinlock is not chosen before it is free.
+"""
 
 from vmconc.locks.classes import EXCLUSIVE
-from vmconc.locks.hook import acquired, point, released, requested, wait_begins, wait_ends
+from vmconc.locks.hook import acquired, ordered, point, released, requested, wait_begins, wait_ends
 from vmconc.locks.sleep import look_later
 from vmconc.memory.atomics import atomic_cas, atomic_store
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset, struct
 from vmconc.memory.struct import guard
-from vmconc.schedule.classes import touched
+from vmconc.schedule.engine import pass_gate
+from vmconc.schedule.gates import open_gate, shut_gate
+from vmconc.schedule.records import exploring
 
 
 @struct(align=8)
@@ -24,9 +29,16 @@ def spin_lock(cpu, spin, cls, site):
     Locks: entry  this one not held
            exit   held
     """
-    requested(cpu, offset(spin), cls, EXCLUSIVE)
-    if not atomic_cas(spin, "owner", 0, cpu.index + 1):
-        spin_slowly(cpu, spin, cls)
+    if exploring(cpu):
+        ordered(cpu, offset(spin), cls)
+        cpu.reason = site
+        pass_gate(cpu, offset(spin) | EXCLUSIVE, offset(spin), spin.owner != 0)
+        spin.owner = cpu.index + 1
+        shut_gate(cpu, offset(spin))
+    else:
+        requested(cpu, offset(spin), cls, EXCLUSIVE)
+        if not atomic_cas(spin, "owner", 0, cpu.index + 1):
+            spin_slowly(cpu, spin, cls)
     acquired(cpu, offset(spin), cls, EXCLUSIVE, site)
 
 
@@ -38,7 +50,6 @@ def spin_slowly(cpu, spin, cls):
     while spin.owner != 0 or not atomic_cas(spin, "owner", 0, cpu.index + 1):
         looks += 1
         look_later(cpu, looks)
-    touched(cpu, offset(spin) | EXCLUSIVE)
     wait_ends(cpu, cls, since)
 
 
@@ -48,6 +59,7 @@ def spin_try(cpu, spin, cls, site):
     point(cpu, offset(spin), EXCLUSIVE)
     taken = atomic_cas(spin, "owner", 0, cpu.index + 1)
     if taken:
+        shut_gate(cpu, offset(spin))
         acquired(cpu, offset(spin), cls, EXCLUSIVE, site)
     return taken
 
@@ -61,3 +73,4 @@ def spin_unlock(cpu, spin, cls):
     """
     released(cpu, offset(spin), cls)
     atomic_store(spin, "owner", 0)
+    open_gate(cpu, offset(spin))

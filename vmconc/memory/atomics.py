@@ -93,7 +93,7 @@ def pointer(context, builder, sig, args):
         delta = builder.mul(as_word(context, builder, args[1], name_type), constant(WORD_BYTES))
     off = builder.add(pair.off, delta)
     access_point(context, builder, ref_type, pair.base, off, WRITES | ATOMIC)
-    note(builder, ref_type.build, pair.base, off)
+    note(builder, ref_type, pair.base, off)
     return builder.inttoptr(builder.add(pair.base, off), WORD)
 
 

@@ -77,14 +77,17 @@ def open_cache() -> Path:
 CACHE = None if jit_off() else open_cache()
 
 
-def kernel(function, apart=False):
+def kernel(function, apart=False, within=False):
     """Compile `function` for shared memory: cached on disk, GIL released, C division.
 
     `apart`: it is called by symbol however short it is: what it calls in turn would bloat its many callers.
+    `within`: it is part of its callers however long it is: they are few, and a call would cost more than it does.
     The options of a program's file are constants of its kernels, so they are part of their names on disk.
     """
     if function.__globals__.get(VARIANT):
         function.__qualname__ += f"[{function.__globals__[VARIANT]}]"
-    outline(function, apart)
-    compiled = numba.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+    if not within:
+        outline(function, apart)
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+    compiled = numba.njit(**options, **({"forceinline": True} if within else {}))(function)
     return compiled if jit_off() else without_literals(compiled)

@@ -45,6 +45,13 @@ def as_word(context, builder, value, typ):
     return context.cast(builder, value, typ, types.int64)
 
 
+def load_invariant(builder, pointer):
+    """Load a word that never changes while compiled code runs: LLVM need not load it twice."""
+    word = builder.load(pointer)
+    word.set_metadata("invariant.load", builder.module.add_metadata([]))
+    return word
+
+
 def parts(context, builder, typ, value):
     """Open a reference: a struct proxy with `base` and `off`."""
     return cgutils.create_struct_proxy(typ)(context, builder, value)

@@ -28,10 +28,11 @@ from numba.extending import (
 
 from vmconc.memory.build import Build
 from vmconc.memory.lines import lowered_line, running_line
-from vmconc.memory.lowering import WORD, constant, lowers, parts
+from vmconc.memory.lowering import WORD, constant, load_invariant, lowers, parts
 from vmconc.memory.struct import LINE_BYTES, STRUCTS, WORD_BYTES, WRITES, Embed, Field, Refs, Words, declare
 from vmconc.memory.written import Notes, note
 
+LAYOUT = ("layout",)  # guard of what is set before any compiled code sees the mapping
 TWINS: dict[str, type] = {}
 ACCESS: list = []  # schedule point of an access: for Python (memory, what, line), as a kernel (near, what, line)
 
@@ -48,6 +49,11 @@ class RefType(types.Type):
         """Tell whether each access is a schedule point."""
         return STRUCTS[self.struct].points
 
+    @property
+    def private(self) -> bool:
+        """Tell whether one processor at a time reaches its records, and nobody brings them back."""
+        return STRUCTS[self.struct].private
+
     def field(self, name: str) -> Field | None:
         """Return the declaration of a field, None if there is none of that name."""
         return STRUCTS[self.struct].fields.get(name)
@@ -56,9 +62,9 @@ class RefType(types.Type):
 class ArrayType(types.Type):
     """The Numba type of a fixed array of words (`struct` empty) or of references inside a record."""
 
-    def __init__(self, struct: str, build: Build, points: bool = False):
-        self.struct, self.build, self.points = struct, build, points
-        super().__init__(name=f"{struct or 'word'}[{'.' if points else ''}]*{build}")
+    def __init__(self, struct: str, build: Build, points: bool = False, private: bool = False):
+        self.struct, self.build, self.points, self.private = struct, build, points, private
+        super().__init__(name=f"{struct or 'word'}[{'.' if points else ''}{'-' if private else ''}]*{build}")
 
 
 @register_model(RefType)
@@ -173,14 +179,15 @@ def stepwise(get, put, offset: int) -> property:
     return property(get_after, put_after)
 
 
-def struct(cls=None, *, align: int = LINE_BYTES, points: bool = False):
+def struct(cls=None, *, align: int = LINE_BYTES, points: bool = False, private: bool = False):
     """Declare a struct from annotations and return its plain-Python twin; `align=8` for one made to be embedded.
 
-    `points`: where CPUs take turns each access to a field is a schedule point.
+    `points`: where CPUs take turns each access to a field is a schedule point.  `private`: one processor at a time
+    reaches the records, and they are kept when a mapping is brought back.
     """
     if cls is None:
-        return lambda decorated: struct(decorated, align=align, points=points)
-    declared = declare(cls, align, points)
+        return lambda decorated: struct(decorated, align=align, points=points, private=private)
+    declared = declare(cls, align, points, private)
     members: dict[str, object] = {name: twin_property(field, points) for name, field in declared.fields.items()}
     members |= {"__slots__": (), "__doc__": cls.__doc__, "struct": declared.name, "pointed": points}
     twin = type(cls.__name__, (Reference,), members)
@@ -224,14 +231,15 @@ def box_ref(typ, value, c):
     return made
 
 
-def type_of_kind(kind, build: Build, points: bool):
-    """Return the Numba type that reading a field of this kind gives."""
+def type_of_kind(kind, owner: RefType):
+    """Return the Numba type that reading a field of this kind in a record of type `owner` gives."""
+    build = owner.build
     if kind is int:
         return types.int64
     if isinstance(kind, Embed):
         return RefType(kind.struct, build)
     if isinstance(kind, (Words, Refs)):
-        return ArrayType(kind.struct if isinstance(kind, Refs) else "", build, points)
+        return ArrayType(kind.struct if isinstance(kind, Refs) else "", build, owner.points, owner.private)
     return RefType(kind, build)
 
 
@@ -243,7 +251,7 @@ class RefAttributes(AttributeTemplate):
 
     def generic_resolve(self, typ, attr):
         field = typ.field(attr)
-        return field and type_of_kind(field.kind, typ.build, typ.points)
+        return field and type_of_kind(field.kind, typ)
 
 
 def make_pair(context, builder, typ, base, off):
@@ -266,22 +274,30 @@ def access_point(context, builder, owner, base, off, kind: int):
     call(builder, (make_pair(context, builder, near, base, constant(0)), what, constant(lowered_line())))
 
 
-def load(context, builder, owner, base, off, typ):
-    """Load the word at base + off, in a record or array of type `owner`, as `typ` (int64 or a reference)."""
+def load(context, builder, owner, base, off, typ, layout=False):
+    """Load the word at base + off, in a record or array of type `owner`, as `typ` (int64 or a reference).
+
+    `layout`: the word does not change while compiled code runs.
+    """
     access_point(context, builder, owner, base, off, 0)
-    word = builder.load_atomic(builder.inttoptr(builder.add(base, off), WORD), "monotonic", 8)
+    pointer = builder.inttoptr(builder.add(base, off), WORD)
+    if layout:
+        word = load_invariant(builder, pointer)
+    else:
+        word = builder.load(pointer) if owner.private else builder.load_atomic(pointer, "monotonic", 8)
     return make_pair(context, builder, typ, base, word) if isinstance(typ, RefType) else word
 
 
 def store(context, builder, owner, base, off, typ, value):
     """Store `value`, an integer or a reference, at base + off, in a record or array of type `owner`."""
     access_point(context, builder, owner, base, off, WRITES)
-    note(builder, owner.build, base, off)
+    note(builder, owner, base, off)
     if isinstance(typ, RefType):
         word = parts(context, builder, typ, value).off
     else:
         word = context.cast(builder, value, typ, types.int64)
-    builder.store_atomic(word, builder.inttoptr(builder.add(base, off), WORD), "monotonic", 8)
+    pointer = builder.inttoptr(builder.add(base, off), WORD)
+    builder.store(word, pointer) if owner.private else builder.store_atomic(word, pointer, "monotonic", 8)
 
 
 @lower_getattr_generic(RefType)
@@ -289,10 +305,10 @@ def get_field(context, builder, typ, value, attr):
     """Read a field: one atomic load, or no load for what is embedded."""
     field, pair = typ.field(attr), parts(context, builder, typ, value)
     off = builder.add(pair.off, constant(field.offset))
-    result = type_of_kind(field.kind, typ.build, typ.points)
+    result = type_of_kind(field.kind, typ)
     if isinstance(field.kind, (Embed, Words, Refs)):
         return make_pair(context, builder, result, pair.base, off)
-    return load(context, builder, typ, pair.base, off, result)
+    return load(context, builder, typ, pair.base, off, result, field.guard == LAYOUT)
 
 
 @lower_setattr_generic(RefType)

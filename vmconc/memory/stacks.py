@@ -21,7 +21,7 @@ MACHINE = platform.machine()
 STACK_BYTES = 256 << 10
 
 
-@struct(align=8)
+@struct(align=8, private=True)
 class Stack:
     """What one CPU runs on.  Addresses are those of the one process in which the CPUs take turns."""
 

@@ -2,6 +2,7 @@
 
 Every field is a number of 64-bit words and names what guards it:
 
+* `layout`  set before any compiled code sees the mapping: within a kernel it is read once
 * `const`   set before the record is published, then never changed
 * `atomic`  no lock: any CPU may change it, read-modify-write by a named atomic operation
 * `cpu`     written by the owning CPU only; others read it as a hint
@@ -72,6 +73,7 @@ class Struct:
     fields: dict[str, Field] = field(hash=False, compare=False)
     stride: int = 0
     points: bool = False  # each access is a schedule point in controlled builds
+    private: bool = False  # one processor at a time reaches it, and it is never brought back: plain loads and stores
 
 
 STRUCTS: dict[str, Struct] = {}
@@ -99,7 +101,7 @@ def resolve(fields: dict[str, Field], path: str) -> Field:
     return found
 
 
-def declare(cls: type, align: int, points: bool = False) -> Struct:
+def declare(cls: type, align: int, points: bool = False, private: bool = False) -> Struct:
     """Lay the annotated fields of `cls` out in order and register the declaration."""
     fields: dict[str, Field] = {}
     offset = 0
@@ -115,5 +117,5 @@ def declare(cls: type, align: int, points: bool = False) -> Struct:
     stride = -(-offset // align) * align
     if cls.__name__ in STRUCTS:
         raise TypeError(f"struct {cls.__name__} is declared twice")
-    STRUCTS[cls.__name__] = Struct(cls.__name__, cls.__doc__ or "", fields, stride, points)
+    STRUCTS[cls.__name__] = Struct(cls.__name__, cls.__doc__ or "", fields, stride, points, private)
     return STRUCTS[cls.__name__]

@@ -10,8 +10,8 @@ from numba import types
 
 from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store
 from vmconc.memory.jit import kernel
-from vmconc.memory.lowering import constant, lowers
-from vmconc.memory.refs import RefType, at, make_pair, offset, parts, struct, words_at
+from vmconc.memory.lowering import WORD, as_word, constant, load_invariant, lowers, parts
+from vmconc.memory.refs import RefType, at, make_pair, offset, struct, words_at
 from vmconc.memory.struct import STRUCTS, Words, guard
 from vmconc.memory.system import cpu_pause
 
@@ -28,15 +28,15 @@ DIRECTORY = 8192  # byte offset of the first Table record
 class Table:
     """One table: where its records stand and which are free."""
 
-    first: int = guard("const")  # byte offset of record 0
-    stride: int = guard("const")  # bytes
-    capacity: int = guard("const")  # records
-    slot: int = guard("const")  # index into FreeLists
+    first: int = guard("layout")  # byte offset of record 0
+    stride: int = guard("layout")  # bytes
+    capacity: int = guard("layout")  # records
+    slot: int = guard("layout")  # index into FreeLists
     fresh: int = guard("atomic")  # records never yet handed out begin here
     spin: int = guard("atomic")
     head: int = guard("spin")  # shared free list
-    batch: int = guard("const")  # records that move between a CPU's list and the shared one at a time
-    spare: int = guard("const")  # free records a CPU keeps at most
+    batch: int = guard("layout")  # records that move between a CPU's list and the shared one at a time
+    spare: int = guard("layout")  # free records a CPU keeps at most
     refused: int = guard("atomic")  # allocations that failed
 
 
@@ -70,6 +70,29 @@ def lower_table(context, builder, sig, args):
     off = DIRECTORY + slot_of(sig.args[1].literal_value) * STRUCTS["Table"].stride
     base = parts(context, builder, sig.args[0], args[0]).base
     return make_pair(context, builder, sig.return_type, base, constant(off))
+
+
+def record(near, name: str, index: int):
+    """Return record `index` of the table of the struct `name` (a literal)."""
+    return at(near, name, table(near, name).first + index * STRUCTS[name].stride)
+
+
+def type_record(near, name, index):
+    """Type `record`."""
+    fits = isinstance(near, RefType) and isinstance(name, types.StringLiteral) and isinstance(index, types.Integer)
+    return RefType(name.literal_value, near.build) if fits else None
+
+
+@lowers(record, type_record)
+def lower_record(context, builder, sig, args):
+    """The stride is a constant, so no table is asked for it."""
+    name = sig.args[1].literal_value
+    base = parts(context, builder, sig.args[0], args[0]).base
+    place = DIRECTORY + slot_of(name) * STRUCTS["Table"].stride + STRUCTS["Table"].fields["first"].offset
+    first = load_invariant(builder, builder.inttoptr(builder.add(base, constant(place)), WORD))
+    index = as_word(context, builder, args[2], sig.args[2])
+    off = builder.add(first, builder.mul(index, constant(STRUCTS[name].stride)))
+    return make_pair(context, builder, sig.return_type, base, off)
 
 
 @kernel

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from vmconc.memory.lowering import I8, I64, WORD, as_word, constant, lowers, parts
+from vmconc.memory.lowering import I8, I64, WORD, as_word, constant, load_invariant, lowers, parts
 
 LINE_SHIFT = 6
 LINE_WORDS = 8
@@ -66,7 +66,7 @@ def note_pointer(builder, base, index: int):
 
 def at_distance(builder, base, index: int, more):
     """Return the address that lies `more` bytes behind what one of the words points to."""
-    return builder.add(builder.add(base, builder.load(note_pointer(builder, base, index))), more)
+    return builder.add(builder.add(base, load_invariant(builder, note_pointer(builder, base, index))), more)
 
 
 def note_line(module: ir.Module) -> ir.Function:
@@ -88,10 +88,17 @@ def note_line(module: ir.Module) -> ir.Function:
     return function
 
 
-def note(builder, build, base, off) -> None:
-    """Note the line at byte offset `off`, unless the build never goes back."""
-    if build.mode != "controlled":
-        return
+def note(builder, owner, base, off) -> None:
+    """Note the line at byte offset `off`, which belongs to a record or array of type `owner`.
+
+    There is nothing to note of what is kept, and in builds that never go back.
+    """
+    if owner.build.mode == "controlled" and not owner.private:
+        note_at(builder, base, off)
+
+
+def note_at(builder, base, off) -> None:
+    """Note the line at byte offset `off`."""
     line = builder.lshr(off, constant(LINE_SHIFT))
     noted = builder.load(builder.inttoptr(at_distance(builder, base, MAP, line), I8.as_pointer()))
     with builder.if_then(builder.icmp_unsigned("==", noted, ir.Constant(I8, 0)), likely=False):
@@ -102,7 +109,7 @@ def note_page(builder, build, base, off, size: int) -> None:
     """Note every line of [off, off + size)."""
     if build.mode == "controlled":
         with cgutils.for_range(builder, constant(size >> LINE_SHIFT)) as loop:
-            note(builder, build, base, builder.add(off, builder.shl(loop.index, constant(LINE_SHIFT))))
+            note_at(builder, base, builder.add(off, builder.shl(loop.index, constant(LINE_SHIFT))))
 
 
 def written_hash(near, first: int, end: int) -> int:

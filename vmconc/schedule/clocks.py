@@ -17,7 +17,7 @@ from vmconc.schedule.words import place_of
 ERA_SHIFT = 32
 
 
-@struct(align=8)
+@struct(align=8, private=True)
 class Clock:
     """One entry of a vector clock."""
 

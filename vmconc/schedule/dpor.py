@@ -14,7 +14,7 @@ from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset
 from vmconc.schedule.dfs import lowest
 from vmconc.schedule.engine import run_one
-from vmconc.schedule.path import NEVER, branch_of, depend, length
+from vmconc.schedule.path import NEVER, branch_of, depend, length, opens_for
 from vmconc.schedule.records import engine_of, fiber_of
 
 WHAT, ALSO = 0, 1
@@ -105,7 +105,7 @@ def made_possible(engine, other, step, stood):
     """Tell whether a step was not possible before `other`; `stood`: its CPU stood before it all the while."""
     if stood and other.ready >> step.cpu & 1 == 0:
         return True
-    return step.gate != 0 and (other.opens == step.gate or step.gate == offset(fiber_of(engine, other.cpu)))
+    return step.gate != 0 and (opens_for(other, step.gate) or step.gate == offset(fiber_of(engine, other.cpu)))
 
 
 @kernel

@@ -13,7 +13,7 @@ from vmconc.memory.refs import at, offset, words_at
 from vmconc.memory.segment import HEADER
 from vmconc.memory.stacks import stack_fresh, stack_switch
 from vmconc.memory.system import debugger_point, schedule_point
-from vmconc.memory.table import table
+from vmconc.memory.table import record, table
 from vmconc.memory.written import bring_back
 from vmconc.schedule.classes import begin_histories, chain, chain_chance, note_class
 from vmconc.schedule.clocks import begin_clocks, comes_last
@@ -26,6 +26,7 @@ from vmconc.schedule.records import (
     DEADLOCK,
     DONE,
     FINISHED,
+    GATE_BITS,
     GOING,
     LATER,
     LIVELOCK,
@@ -47,17 +48,15 @@ from vmconc.schedule.strategies import begin_strategy, choose, choose_only, happ
 @kernel
 def note_turn(engine, chosen):
     """Record a decision."""
-    turns = table(engine, "Turn")
-    if engine.turns < turns.capacity:
-        at(engine, "Turn", turns.first + engine.turns * turns.stride).cpu = chosen
+    if engine.turns < table(engine, "Turn").capacity:
+        record(engine, "Turn", engine.turns).cpu = chosen
     engine.turns += 1
 
 
 @kernel
 def next_given(engine):
     """Return what the replay prescribes for the next decision."""
-    given = table(engine, "Given")
-    return at(engine, "Given", given.first + engine.turns * given.stride).cpu
+    return record(engine, "Given", engine.turns).cpu
 
 
 @kernel
@@ -114,7 +113,7 @@ def decide_observed(engine, index):
     return chosen
 
 
-@kernel
+@partial(kernel, within=True)
 def decide_freely(engine, index):
     """Return which ready CPU goes on where no order is followed."""
     if engine.ready_count == 1:
@@ -124,7 +123,7 @@ def decide_freely(engine, index):
     return chosen
 
 
-@kernel
+@partial(kernel, within=True)
 def decide(engine, index):
     """Return which ready CPU goes on; `index` ran last."""
     if engine.observed != 0:
@@ -172,7 +171,7 @@ def pass_point(cpu, what):
     count_step(cpu, engine)
 
 
-@kernel
+@partial(kernel, within=True)
 def count_step(cpu, engine):
     """Note that a CPU makes the step before which it stood."""
     fiber = fiber_of(cpu, cpu.index)
@@ -186,27 +185,33 @@ def count_step(cpu, engine):
         finish(cpu, TOO_LONG)
 
 
-@controlled_only
+@partial(controlled_only, apart=False)
 def pass_gate(cpu, what, gate, shut):
     """A schedule point before a step that has to wait while a gate is shut: until then the CPU is not chosen."""
-    engine, fiber = engine_of(cpu), fiber_of(cpu, cpu.index)
+    fiber = fiber_of(cpu, cpu.index)
     fiber.gate = gate
-    if not shut:
-        pass_point(cpu, what)
+    if shut:
+        stand_before(cpu, what)
     else:
-        fiber.what = what
-        log_step(cpu, STEP_SLEEP, gate, 0, 0, cpu.reason)
-        bar(engine, fiber)
-        pass_on(cpu, engine)
-        count_step(cpu, engine)
+        pass_point(cpu, what)
     fiber.gate = 0
+
+
+@controlled_only
+def stand_before(cpu, what):
+    """Stand before the gate of this CPU's next step, which is shut, until it has opened and the CPU is chosen."""
+    engine, fiber = engine_of(cpu), fiber_of(cpu, cpu.index)
+    fiber.what = what
+    log_step(cpu, STEP_SLEEP, fiber.gate & ~GATE_BITS, 0, 0, cpu.reason)
+    bar(engine, fiber)
+    pass_on(cpu, engine)
+    count_step(cpu, engine)
 
 
 @kernel
 def access_point(near, what):
     """A schedule point before the CPU that runs accesses `what`."""
-    cpus = table(near, "Cpu")
-    cpu = at(near, "Cpu", cpus.first + engine_of(near).current * cpus.stride)
+    cpu = record(near, "Cpu", engine_of(near).current)
     pass_point(cpu, what)
     log_access(cpu, what)
 
@@ -331,8 +336,7 @@ def begin_execution(near, engine):
 @kernel
 def park(near, engine, fiber, index):
     """Bring a CPU to its first point; one that is started later stays there until then."""
-    cpus = table(near, "Cpu")
-    stack_fresh(fiber.stack, at(near, "Cpu", cpus.first + index * cpus.stride))
+    stack_fresh(fiber.stack, record(near, "Cpu", index))
     if index == engine.finale - 1:
         return
     make_ready(engine, fiber, index)

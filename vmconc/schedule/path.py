@@ -9,11 +9,12 @@ So a loop that waits for others is run through as often as they make steps, and 
 (Musuvathi, Qadeer: Fair stateless model checking, PLDI 2008.)
 """
 
+from vmconc.memory.gated import controlled_only
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at
 from vmconc.memory.table import table
 from vmconc.schedule.pos import choose_partial, conflict
-from vmconc.schedule.records import CUT, READY, fiber_of, is_ready
+from vmconc.schedule.records import CUT, GATE_BITS, READY, engine_of, exploring, fiber_of, is_ready
 
 CPUS_MAX = 62  # one bit each in a word
 NEVER = -1
@@ -159,13 +160,24 @@ def choose_guided(engine):
     return chosen
 
 
+@controlled_only
+def opened(cpu, place, gates):
+    """Note that the step that is being made has opened gates of what stands at an offset, a bit for each.
+
+    Of several things it is the first; the end of its thread is known without.
+    """
+    if exploring(cpu):
+        engine = engine_of(cpu)
+        if 0 < engine.passed <= table(engine, "Branch").capacity:
+            branch = branch_of(engine, engine.passed - 1)
+            if branch.opens == 0 or branch.opens & ~GATE_BITS == place:
+                branch.opens |= place | gates
+
+
 @kernel
-def opened(engine, gate):
-    """Note that the step that is being made has opened a gate; the end of its thread is known without."""
-    if 0 < engine.passed <= table(engine, "Branch").capacity:
-        branch = branch_of(engine, engine.passed - 1)
-        if branch.opens == 0:
-            branch.opens = gate
+def opens_for(branch, gate):
+    """Tell whether a step has opened a gate."""
+    return branch.opens & ~GATE_BITS == gate & ~GATE_BITS and branch.opens >> (gate & GATE_BITS) & 1 != 0
 
 
 @kernel

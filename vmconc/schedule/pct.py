@@ -6,6 +6,8 @@ ASPLOS 2010.)  The bound needs those who fell to be ranked in every order, so th
 first change point drawn gives rank 0, the second -1, whichever comes first.
 """
 
+from functools import partial
+
 from vmconc.memory.jit import kernel
 from vmconc.schedule.chance import draw
 from vmconc.schedule.records import fiber_of
@@ -50,7 +52,7 @@ def highest(engine):
     return best
 
 
-@kernel
+@partial(kernel, apart=True)
 def choose_ranked(engine):
     """Choose the highest, after the one that was it has fallen back if the next step is one of change."""
     best = highest(engine)

@@ -3,6 +3,8 @@
 (Yuan, Yang, Gu: Partial order aware concurrency sampling, CAV 2018.)
 """
 
+from functools import partial
+
 from vmconc.memory.jit import kernel
 from vmconc.schedule.chance import draw
 from vmconc.schedule.pct import highest
@@ -18,7 +20,7 @@ def begin_partial(engine):
         fiber_of(engine, index).rank = draw(engine, RANKS)
 
 
-@kernel
+@partial(kernel, apart=True)
 def choose_partial(engine):
     """Choose the highest; it and every CPU about to touch the same draw a rank for what they do next."""
     chosen = highest(engine)

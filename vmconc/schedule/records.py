@@ -1,18 +1,22 @@
-"""The records of the controlled engine.  They are kept when a machine is brought back to its beginning."""
+"""The records of the controlled engine.  They are kept when a machine is brought back to its beginning.
+
+Only the CPU that runs reaches them, so they are `private`: the compiler may keep in registers what it has loaded.
+"""
 
 from functools import partial
 
 from vmconc.memory.gated import controlled_only
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import at, struct
+from vmconc.memory.refs import struct
 from vmconc.memory.stacks import Stack  # noqa: F401  declares what Fiber embeds
 from vmconc.memory.struct import Embed, Words, guard
-from vmconc.memory.table import table
+from vmconc.memory.table import record, table
 
 FIBERS_MAX = 256
 CHANGES_MAX = 16
 READY, ASLEEP, TIMED, DONE, BARRED, LATER = range(6)  # BARRED: its gate is shut; LATER: not started yet
 WORDS_MAX = 256
+GATE_BITS = 7  # of Fiber.gate: which gate of what stands at the offset
 KEPT = (
     "Scheduler", "Fiber", "Turn", "Given", "Seen", "Touched", "Chosen", "Branch", "TouchedWord", "Class", "Clock",
     "Access",
@@ -27,7 +31,7 @@ ENDINGS = {
 }  # fmt: skip
 
 
-@struct
+@struct(private=True)
 class Fiber:
     """One CPU as the engine sees it.  The last record of the table is the engine's own stack."""
 
@@ -53,7 +57,7 @@ class Fiber:
     slept_also: int = guard("cpu")
 
 
-@struct
+@struct(private=True)
 class Scheduler:
     """The state of an execution, and what is kept between executions."""
 
@@ -114,7 +118,7 @@ class Scheduler:
     ready: Words(FIBERS_MAX) = guard("cpu")  # indices of the CPUs that can go on
 
 
-@struct
+@struct(private=True)
 class Touched:
     """How often each CPU touches one word."""
 
@@ -125,14 +129,14 @@ class Touched:
     most: Words(FIBERS_MAX) = guard("cpu")  # by each CPU, in the execution before that had the most
 
 
-@struct(align=8)
+@struct(align=8, private=True)
 class Turn:
     """One decision: which CPU went on, or what came of chance."""
 
     cpu: int = guard("cpu")
 
 
-@struct(align=32)
+@struct(align=32, private=True)
 class Chosen:
     """Who made one step, also where nobody else could: of an execution that is observed."""
 
@@ -142,14 +146,14 @@ class Chosen:
     place: int = guard("cpu")  # in the order that is followed, -1: in none
 
 
-@struct(align=8)
+@struct(align=8, private=True)
 class Given:
     """One decision to be replayed."""
 
     cpu: int = guard("init")
 
 
-@struct(align=8)
+@struct(align=8, private=True)
 class Branch:
     """One decision of the path of a search through all executions, forced ones too."""
 
@@ -166,14 +170,14 @@ class Branch:
     todo: int = guard("cpu")  # dpor: a bit for each that has to be run
 
 
-@struct(align=8)
+@struct(align=8, private=True)
 class Seen:
     """The hash of one final state, 0: none yet."""
 
     state: int = guard("cpu")
 
 
-@struct(align=8)
+@struct(align=8, private=True)
 class Class:
     """One happens-before class of executions."""
 
@@ -185,14 +189,13 @@ class Class:
 @kernel
 def engine_of(near):
     """Return the engine."""
-    return at(near, "Scheduler", table(near, "Scheduler").first)
+    return record(near, "Scheduler", 0)
 
 
 @kernel
 def fiber_of(near, index):
     """Return the fiber of a CPU."""
-    fibers = table(near, "Fiber")
-    return at(near, "Fiber", fibers.first + index * fibers.stride)
+    return record(near, "Fiber", index)
 
 
 @partial(controlled_only, apart=False)

@@ -1,5 +1,7 @@
 """Stay: the CPU that runs goes on as long as it can, then the lowest one that can.  No preemption at all."""
 
+from functools import partial
+
 from vmconc.memory.jit import kernel
 from vmconc.schedule.records import READY, fiber_of, is_ready
 
@@ -21,7 +23,7 @@ def lowest_ready(engine, first):
     return timed
 
 
-@kernel
+@partial(kernel, apart=True)
 def choose_staying(engine, index):
     """Choose the CPU `index` if it can go on, else the lowest.
 

@@ -1,5 +1,7 @@
 """The strategies by number, and the one place that asks them."""
 
+from functools import partial
+
 from vmconc.memory.jit import kernel
 from vmconc.schedule.chance import draw
 from vmconc.schedule.path import begin_path, choose_along, choose_guided, choose_outcome
@@ -37,7 +39,7 @@ def begin_strategy(engine):
         begin_partial(engine)
 
 
-@kernel
+@partial(kernel, within=True)
 def choose(engine, index):
     """Let the strategy choose among the ready CPUs; `index` ran last."""
     if engine.strategy == UNIFORM:
@@ -79,7 +81,7 @@ def happens(engine, share):
     return choose_outcome(engine) if engine.strategy == DFS else draw(engine, THOUSAND) < share
 
 
-@kernel
+@partial(kernel, within=True)
 def stepped(engine, fiber, index):
     """Tell the strategy that a CPU makes the step before which it stood."""
     if engine.strategy == URW:

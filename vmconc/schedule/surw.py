@@ -5,6 +5,8 @@ to access it next is drawn in proportion to the accesses it has left; the others
 (Zhao, Wolff, Mathur, Roychoudhury: Selectively uniform concurrency testing, ASPLOS 2025.)
 """
 
+from functools import partial
+
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at
 from vmconc.memory.table import table
@@ -91,7 +93,7 @@ def is_watched(engine, what):
     return engine.watched >= 0 and what & ~1 == engine.words[engine.watched]
 
 
-@kernel
+@partial(kernel, apart=True)
 def choose_selected(engine):
     """Choose the highest of those that do not wait for their turn at the word; if all do, draw one of them."""
     best = -1
@@ -104,7 +106,7 @@ def choose_selected(engine):
     return best if best >= 0 else choose_weighted(engine)
 
 
-@kernel
+@partial(kernel, apart=True)
 def note_access(engine, fiber, index):
     """Note that a CPU has made a step; one at the word was its turn there."""
     place = place_of(engine, fiber.what & ~1)

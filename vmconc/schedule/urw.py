@@ -4,6 +4,8 @@ How many steps a CPU makes is learned from the executions before.  What a CPU wi
 (Zhao, Wolff, Mathur, Roychoudhury: Selectively uniform concurrency testing, ASPLOS 2025.)
 """
 
+from functools import partial
+
 from vmconc.memory.jit import kernel
 from vmconc.schedule.chance import draw
 from vmconc.schedule.records import fiber_of
@@ -30,7 +32,7 @@ def inherit(engine):
             above = starter.starter
 
 
-@kernel
+@partial(kernel, apart=True)
 def choose_weighted(engine):
     """Choose a ready CPU in proportion to the steps it has left, one at least."""
     total = 0

@@ -13,7 +13,7 @@ SPREAD = 0x9E3779B1  # 2**32 divided by the golden ratio
 NO_PLACE = -1
 
 
-@struct(align=8)
+@struct(align=8, private=True)
 class TouchedWord:
     """One word that executions touch."""
 
