@@ -23,6 +23,7 @@ from vmconc.memory.struct import Embed, Words, guard
 from vmconc.schedule.engine import chance, pass_point
 
 TURNS = 4096
+LONG = 400  # steps
 SPIN, RW = site("test.spin"), site("test.rwlock")
 FAR = 1 << 20  # bytes from a mutex to the word that stands for what it guards
 
@@ -111,6 +112,37 @@ def cross(cpu, bench):
     mutex_lock(cpu, second)
     mutex_unlock(cpu, second)
     mutex_unlock(cpu, first)
+
+
+@kernel
+def tangle(cpu, bench):
+    """Wait in a ring: CPU 0 with a mutex for a spinlock, CPU 1 with that for an rwlock, CPU 2 with that for the mutex.
+
+    CPU 3 has nothing to do with it and works for long, CPU 4 needs the mutex.  With the flag CPU 2 keeps the order.
+    """
+    if cpu.index == 0:
+        mutex_lock(cpu, bench.a)
+        spin_lock(cpu, bench.spin, USER_SPIN, SPIN)
+        spin_unlock(cpu, bench.spin, USER_SPIN)
+        mutex_unlock(cpu, bench.a)
+    elif cpu.index == 1:
+        spin_lock(cpu, bench.spin, USER_SPIN, SPIN)
+        rwlock_write(cpu, bench.rwlock, RW)
+        rwlock_release(cpu, bench.rwlock)
+        spin_unlock(cpu, bench.spin, USER_SPIN)
+    elif cpu.index == 3:
+        for _ in range(LONG):
+            pass_point(cpu, 0)
+    else:
+        reads = cpu.index == 2
+        if reads and bench.flag == 0:
+            rwlock_read(cpu, bench.rwlock, RW)
+        mutex_lock(cpu, bench.a)
+        if reads and bench.flag != 0:
+            rwlock_read(cpu, bench.rwlock, RW)
+        if reads:
+            rwlock_release(cpu, bench.rwlock)
+        mutex_unlock(cpu, bench.a)
 
 
 @kernel

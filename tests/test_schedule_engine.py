@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers_schedule import (
+    LONG,
     add_bare,
     add_locked,
     add_spinning,
@@ -12,10 +13,12 @@ from helpers_schedule import (
     produce_or_consume,
     read_twice_or_write,
     spin_for_ever,
+    tangle,
     wait_or_signal,
     write_log,
 )
 
+from vmconc.explore.failure import explain, stuck_cpus
 from vmconc.memory.jit import jit_off
 from vmconc.schedule.records import DEADLOCK, FINISHED, KEPT, LIVELOCK, TOO_LONG
 from vmconc.schedule.strategies import NAMES, PCT, POS, ROUND_ROBIN, STAY, UNIFORM
@@ -92,6 +95,49 @@ def test_a_deadlock_is_found(strategy):
     assert lab.run(MANY) < MANY
     assert lab.engine.ended == DEADLOCK
     assert [lab.argument.a.owner, lab.argument.b.owner] == [1, 2]
+
+
+def tangled(fixed):
+    """Return an engine whose first three CPUs may wait for one another while the fourth goes on."""
+    lab = laboratory(tangle, 5, strategy=UNIFORM)
+    lab.argument.flag = fixed
+    lab.segment.memory.notes.take_copy()
+    return lab
+
+
+def test_cpus_that_wait_for_one_another_are_reported_while_others_go_on():
+    """When the ring closes: nobody makes a step after that.  Who waits for one of them is named, who works is not."""
+    lab, sets = tangled(0), set()
+    for _ in range(20):
+        while lab.run(1) and lab.engine.ended == FINISHED:
+            pass
+        assert lab.engine.ended == DEADLOCK and lab.engine.cycle == 1
+        ring, *lines = explain(lab)
+        assert ring == "deadlock: cpu 0 waits for cpu 1 waits for cpu 2 waits for cpu 0"
+        assert [int(line.split()[1]) for line in lines] == stuck_cpus(lab)
+        sets.add((*stuck_cpus(lab), lab.segment.nth("Fiber", 3).steps < LONG))
+    assert {(0, 1, 2, True), (0, 1, 2, 4, True)} <= sets
+
+
+def test_nothing_is_said_of_cpus_that_keep_an_order():
+    lab = tangled(1)
+    assert lab.run(MANY) == MANY and lab.engine.ended == FINISHED
+
+
+def test_nobody_owns_a_semaphore_so_it_makes_no_ring():
+    """Three wait for two items: the last one waits for ever, which is seen when nobody can go on."""
+    lab = laboratory(produce_or_consume, 4, strategy=UNIFORM)
+    lab.run(1)
+    assert lab.engine.ended == DEADLOCK and lab.engine.cycle == 0
+    assert explain(lab)[0] == "deadlock: no CPU can go on"
+
+
+def test_who_takes_a_second_share_waits_for_itself():
+    """The writer before it has the claim and waits behind it."""
+    lab = laboratory(read_twice_or_write, 2, strategy=UNIFORM)
+    lab.run(MANY)
+    assert lab.engine.ended == DEADLOCK and stuck_cpus(lab) == [0, 1]
+    assert explain(lab)[0] == "deadlock: cpu 0 waits for cpu 0"
 
 
 def test_who_looks_for_what_nobody_changes_is_a_livelock():

@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from vmconc.checks.held import cpu_state, say_held
+from vmconc.checks.held import cpu_state, held_by, say_held, sleeps_on
 from vmconc.checks.violations import inline_violations
+from vmconc.coordinator.deadlock import cycle, say_cycle
 from vmconc.explore.laboratory import Laboratory
 from vmconc.explore.story import named
 from vmconc.explore.target import Target
@@ -70,8 +71,29 @@ def explain(lab: Laboratory) -> list[str]:
         LIVELOCK: "livelock: the only CPU that can go on waits for another to change something",
         TOO_LONG: f"step limit: not finished after {engine.limit:,} steps",
     }
+    if engine.ended == DEADLOCK and engine.cycle:
+        stuck = stuck_cpus(lab)
+        cpus = [say(lab, i) for i in stuck]
+        return [f"deadlock: {say_cycle(cycle(waiting(lab, stuck)))}", *cpus]
     cpus = [line for i in range(engine.fibers) if (line := say(lab, i))]
     return [why.get(engine.ended, ENDINGS[engine.ended]), *cpus]
+
+
+def stuck_cpus(lab: Laboratory) -> list[int]:
+    """Return the CPUs that wait for one another, and those behind them."""
+    engine: Any = lab.engine
+    return [index for index in range(engine.fibers) if lab.segment.view("Fiber")["stuck"][index]]
+
+
+def waiting(lab: Laboratory, stuck: list[int]) -> list[dict[str, Any]]:
+    """Return an edge for each (CPU, CPU that it waits for) among those who cannot go on."""
+    segment = lab.segment
+    edges = []
+    for index in stuck:
+        lock = sleeps_on(segment, segment.nth("Cpu", index))
+        holders = {*held_by(segment, lock), *(cpu for cpu in stuck if segment.nth("Fiber", cpu).off == lock)}
+        edges += [{"from": index, "to": holder} for holder in stuck if holder in holders]
+    return edges
 
 
 def say(lab: Laboratory, index: int) -> str:

@@ -17,6 +17,7 @@ from vmconc.memory.table import record, table
 from vmconc.memory.written import bring_back
 from vmconc.schedule.classes import begin_histories, chain, chain_chance, note_class
 from vmconc.schedule.clocks import begin_clocks, comes_last
+from vmconc.schedule.deadlock import in_deadlock
 from vmconc.schedule.gates import bar, open_gate
 from vmconc.schedule.order import FOLLOWED, NOTED, UNPLACED, next_in_order, next_luck, note_chosen
 from vmconc.schedule.pct import fall_behind
@@ -204,6 +205,7 @@ def stand_before(cpu, what):
     fiber.what = what
     log_step(cpu, STEP_SLEEP, fiber.gate & ~GATE_BITS, 0, 0, cpu.reason)
     bar(engine, fiber)
+    end_if_deadlocked(cpu, engine)
     pass_on(cpu, engine)
     count_step(cpu, engine)
 
@@ -236,6 +238,14 @@ def pass_on(cpu, engine):
     go_on(cpu, engine, decide(engine, cpu.index))
 
 
+@kernel
+def end_if_deadlocked(cpu, engine):
+    """End the execution if this CPU, which begins to wait, waits for others that wait for it."""
+    if in_deadlock(cpu):
+        engine.cycle = 1
+        finish(cpu, DEADLOCK)
+
+
 @controlled_only
 def sleep_turn(cpu, timed):
     """Sleep until woken or, if `timed`, until the engine lets the time be over.  Return whether it was woken."""
@@ -250,6 +260,7 @@ def sleep_turn(cpu, timed):
     else:
         fiber.state = ASLEEP
         unready(engine, fiber)
+        end_if_deadlocked(cpu, engine)
     pass_on(cpu, engine)
     fiber.state = READY
     return cpu.wake[0] != 0
@@ -319,7 +330,7 @@ def begin_execution(near, engine):
     engine.steps = engine.turns = engine.preemptions = engine.diverged = 0
     engine.noted = engine.taken = engine.lucky = 0
     engine.place = UNPLACED
-    engine.ended = GOING
+    engine.ended, engine.cycle = GOING, 0
     engine.working = engine.workers
     engine.ready_count = 0
     engine.parking = 1

@@ -43,6 +43,7 @@ class Fiber:
     later: int = guard("const")  # another CPU starts it
     gate: int = guard("cpu")  # byte offset of what its next step may have to wait for, 0: nothing (gates.py)
     shut: int = guard("cpu")  # the gate is shut
+    stuck: int = guard("cpu")  # it can never go on again (deadlock.py); what that says holds if Scheduler.cycle is set
     rank: int = guard("cpu")  # the strategy's: the highest goes first
     steps: int = guard("cpu")  # schedule points it has passed in this execution
     most: int = guard("cpu")  # steps it made in the longest of the executions before
@@ -85,6 +86,7 @@ class Scheduler:
     lucks: int = guard("init")  # what comes of chance in an order: so many values behind it
     lucky: int = guard("cpu")  # of these, how many were used
     ended: int = guard("cpu")
+    cycle: int = guard("cpu")  # it ended because CPUs wait for one another, whatever the others do
     executions: int = guard("cpu")
     points: int = guard("cpu")  # schedule points of all executions
     longest: int = guard("cpu")  # steps of the longest execution so far
