@@ -116,7 +116,7 @@ def cross(cpu, bench):
 
 @kernel
 def tangle(cpu, bench):
-    """Wait in a ring: CPU 0 with a mutex for a spinlock, CPU 1 with that for an rwlock, CPU 2 with that for the mutex.
+    """Wait in a ring: CPU 0 with a mutex for a spinlock, CPU 1 with that for what CPU 2 has, which needs the mutex.
 
     CPU 3 has nothing to do with it and works for long, CPU 4 needs the mutex.  With the flag CPU 2 keeps the order.
     """

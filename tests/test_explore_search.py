@@ -105,7 +105,7 @@ def test_a_deadlock_is_found_made_simple_kept_and_found_again(deadlock, tmp_path
         replayed = replay(artifact)
         assert replayed.reproduced and replayed.same_code and replayed.diverged == 0
         assert replayed.failure.turns == artifact.failure.turns
-    assert {row.cpu for row in replayed.rows} == {0, 1, 2}
+    assert {row.cpu for row in replayed.rows} == {0, 1}  # it ends there: the onlooker's turn has not come yet
 
 
 def test_a_sound_program_is_silent(sound, tmp_path):

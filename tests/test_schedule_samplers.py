@@ -82,6 +82,13 @@ def test_surw_finds_a_lost_update_in_two_of_three_executions():
 
 
 @compiled_only
+@pytest.mark.parametrize(("name", "chance"), [("stringbuffer", 1 / 6), ("twostage", 1 / 4)])
+def test_surw_watches_a_lock_by_its_acquisitions_and_no_word_that_it_guards(name, chance):
+    """Four critical sections of two CPUs have 6 orders, one is the bug.  One of two mutexes, one of its 2 orders."""
+    assert agrees(hits(laboratory(name), SURW, MANY), MANY, chance)
+
+
+@compiled_only
 def test_who_flips_coins_at_each_step_never_finds_the_uneven_program():
     """To come last behind 25 steps takes 25 coins in a row; an order of whole CPUs, or of all steps, has it soon."""
     lab = laboratory("uneven")

@@ -91,8 +91,8 @@ def waiting(lab: Laboratory, stuck: list[int]) -> list[dict[str, Any]]:
     edges = []
     for index in stuck:
         lock = sleeps_on(segment, segment.nth("Cpu", index))
-        holders = {*held_by(segment, lock), *(cpu for cpu in stuck if segment.nth("Fiber", cpu).off == lock)}
-        edges += [{"from": index, "to": holder} for holder in stuck if holder in holders]
+        holders = {*held_by(segment, lock)} | {other for other in stuck if segment.nth("Fiber", other).off == lock}
+        edges += [{"from": index, "to": other} for other in sorted(holders & {*stuck})]
     return edges
 
 

@@ -163,9 +163,10 @@ class Laboratory:
 
     def forget(self) -> None:
         """Forget what the strategies have learned from executions so far."""
-        self.engine.longest = self.engine.kept = 0
+        self.engine.longest = self.engine.word_count = self.engine.kept = 0
         vars(self).pop("memory_of_features", None)
-        self.segment.view("Fiber")["most"] = 0
+        self.segment.view("Fiber")["most"] = self.segment.view("Fiber")["steps"] = 0
+        self.segment.view("Touched")[:] = 0
 
     def forget_states(self) -> None:
         """Forget in which states executions have ended: each is new again."""

@@ -35,7 +35,13 @@ class Choice(NamedTuple):
 
 
 EXHAUSTIVE = (DFS, DPOR)  # go through all executions, until none is left
-PORTFOLIO = (Choice(UNIFORM), Choice(PCT, 2), Choice(POS), Choice(SURW), Choice(PCT, 3), Choice(URW))
+# Of four turns SURW and URW, which learn, have one each; the third is PCT's, of each depth in turn, the last is left to
+# what needs to know nothing of the program.
+PORTFOLIO = (
+    Choice(SURW), Choice(URW), Choice(PCT, 1), Choice(POS),
+    Choice(SURW), Choice(URW), Choice(PCT, 2), Choice(UNIFORM),
+    Choice(SURW), Choice(URW), Choice(PCT, 3), Choice(POS),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

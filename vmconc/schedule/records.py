@@ -127,6 +127,7 @@ class Touched:
     by: int = guard("cpu")  # index + 1 of the CPU that touched it first
     several: int = guard("cpu")  # another one has touched it too
     written: int = guard("cpu")
+    lock: int = guard("cpu")  # byte offset of one that all held who touched it, -1: there is none, 0: nobody has yet
     now: Words(FIBERS_MAX) = guard("cpu")  # by each CPU, in this execution
     most: Words(FIBERS_MAX) = guard("cpu")  # by each CPU, in the execution before that had the most
 

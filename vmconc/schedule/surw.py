@@ -3,14 +3,17 @@
 Each execution watches one word, drawn from those that several CPUs have touched and one has written.  The CPU that is
 to access it next is drawn in proportion to the accesses it has left; the others wait when they come to theirs.
 (Zhao, Wolff, Mathur, Roychoudhury: Selectively uniform concurrency testing, ASPLOS 2025.)
+
+A lock is watched by its acquisitions: nobody can choose who releases it.  A word that was never touched without one
+lock is not watched, since the order of its accesses is that of the lock's acquisitions.
 """
 
 from functools import partial
 
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import at
-from vmconc.memory.table import table
+from vmconc.memory.table import record
 from vmconc.schedule.chance import draw
+from vmconc.schedule.deadlock import NOT_OWNED, ownership
 from vmconc.schedule.pct import shuffle_ranks
 from vmconc.schedule.records import DONE, LATER, WORDS_MAX, fiber_of
 from vmconc.schedule.urw import choose_weighted, inherit
@@ -19,8 +22,7 @@ from vmconc.schedule.urw import choose_weighted, inherit
 @kernel
 def touched_of(engine, place):
     """Return what is known of the word at a place of `engine.words`."""
-    all_touched = table(engine, "Touched")
-    return at(engine, "Touched", all_touched.first + place * all_touched.stride)
+    return record(engine, "Touched", place)
 
 
 @kernel
@@ -46,13 +48,18 @@ def remember(engine, touched):
 
 
 @kernel
+def is_worth(touched):
+    """Tell whether the order of the accesses to a word may matter and is not that of another word."""
+    return touched.several != 0 and touched.written != 0 and touched.lock <= 0
+
+
+@kernel
 def draw_word(engine):
     """Return the place of one of the words for whose accesses the order may matter, -1 if there is none."""
     count = 0
     chosen = -1
     for place in range(engine.word_count):
-        touched = touched_of(engine, place)
-        if touched.several != 0 and touched.written != 0:
+        if is_worth(touched_of(engine, place)):
             count += 1
             if draw(engine, count) == 0:
                 chosen = place
@@ -88,9 +95,11 @@ def hand_on(engine, index, other):
 
 
 @kernel
-def is_watched(engine, what):
-    """Tell whether a step accesses the word that is watched."""
-    return engine.watched >= 0 and what & ~1 == engine.words[engine.watched]
+def is_watched(engine, index, what):
+    """Tell whether a step of a CPU accesses the word that is watched; a release is no access."""
+    if engine.watched < 0 or what & ~1 != engine.words[engine.watched]:
+        return False
+    return ownership(engine, index, what & ~1) == NOT_OWNED
 
 
 @partial(kernel, apart=True)
@@ -100,7 +109,7 @@ def choose_selected(engine):
     for i in range(engine.ready_count):
         index = engine.ready[i]
         fiber = fiber_of(engine, index)
-        waits = index + 1 != engine.intended and is_watched(engine, fiber.what)
+        waits = index + 1 != engine.intended and is_watched(engine, index, fiber.what)
         if not waits and (best < 0 or fiber.rank > fiber_of(engine, best).rank):
             best = index
     return best if best >= 0 else choose_weighted(engine)
@@ -108,11 +117,12 @@ def choose_selected(engine):
 
 @partial(kernel, apart=True)
 def note_access(engine, fiber, index):
-    """Note that a CPU has made a step; one at the word was its turn there."""
-    place = place_of(engine, fiber.what & ~1)
-    if place < 0:
+    """Note that a CPU makes a step; one at the word is its turn there.  Who comes last is alone."""
+    place = -1 if index == engine.finale - 1 else place_of(engine, fiber.what & ~1)
+    if place < 0 or ownership(engine, index, fiber.what & ~1) != NOT_OWNED:
         return
     touched = touched_of(engine, place)
+    note_lock(engine, touched, index)
     if touched.by == 0:
         touched.by = index + 1
     touched.now[index] += 1
@@ -122,6 +132,16 @@ def note_access(engine, fiber, index):
     if place == engine.watched:
         fiber.left -= 1
         intend(engine)
+
+
+@kernel
+def note_lock(engine, touched, index):
+    """Note whether a CPU, which is about to touch a word, holds the lock under which all have touched it so far."""
+    cpu = record(engine, "Cpu", index)
+    if touched.lock == 0:
+        touched.lock = cpu.held_lock[cpu.held_count - 1] if cpu.held_count > 0 else -1
+    elif touched.lock > 0 and ownership(engine, index, touched.lock) == NOT_OWNED:
+        touched.lock = -1
 
 
 @kernel
