@@ -2,7 +2,7 @@
 
 import pytest
 from helpers_classics import FOLDER, SHAPES
-from helpers_schedule import add_bare, add_spinning, flip_twice, laboratory, spin_for_ever, wait_for_last
+from helpers_schedule import add_bare, flip_twice, laboratory, spin_for_ever, wait_for_last
 
 from vmconc.explore.lockprogram import load_file, lock_laboratory
 from vmconc.explore.meaning import meaning
@@ -79,7 +79,7 @@ def test_chance_comes_out_either_way():
     assert seen == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
-@pytest.mark.parametrize(("body", "cpus"), [(add_spinning, 2), (wait_for_last, 2), (wait_for_last, 3)])
+@pytest.mark.parametrize(("body", "cpus"), [(wait_for_last, 2), (wait_for_last, 3)])
 def test_a_search_of_a_loop_that_waits_for_others_ends(body, cpus):
     """Without fairness two that wait would look in turn for ever, and the one they wait for never go on."""
     lab = laboratory(body, cpus)
