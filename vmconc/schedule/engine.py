@@ -253,7 +253,7 @@ def sleep_turn(cpu, timed):
     fiber = fiber_of(cpu, cpu.index)
     if cpu.wake[0] != 0:  # before it could fall asleep
         return True
-    fiber.what = cpu.channel | 1  # woken it looks at what it slept on again
+    fiber.what = 0
     if timed:
         fiber.state = TIMED
         fall_behind(engine, cpu.index)

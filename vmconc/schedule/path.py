@@ -182,9 +182,13 @@ def opens_for(branch, gate):
 
 @kernel
 def also_touches(engine, what):
-    """Note that the step that is being made touches one more word than it said."""
+    """Note that the step that is being made touches a word that it did not name."""
     if 0 < engine.passed <= table(engine, "Branch").capacity:
-        branch_of(engine, engine.passed - 1).also = what
+        branch = branch_of(engine, engine.passed - 1)
+        if branch.what == 0:
+            branch.what = what
+        else:
+            branch.also = what
 
 
 @kernel
