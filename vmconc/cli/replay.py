@@ -16,9 +16,15 @@ def replay(
         bool, typer.Option("--pdb", help="Uncompiled; stop in the Python debugger just before the last step.")
     ] = False,
     html: Html = None,
+    processes: Annotated[
+        bool, typer.Option("--processes", help="On real processes, one for each CPU, pinned to one core.")
+    ] = False,
+    times: Annotated[int, typer.Option("--times", help="Replay it so often, and count.")] = 1,
     json: o.Json = False,
 ) -> int:
-    """Make the recorded decisions again and show what every CPU did.  Exit code 1 if it fails again, 0 if not.
+    """Make the recorded decisions again and show what every CPU did.
+
+    Exit code 1 if it fails again, 0 if not, 4 if several replays did not come to the same.
 
     Example: vmconc replay failures/20261123-120000-account.failure.json
     """
@@ -26,19 +32,23 @@ def replay(
 
     from vmconc.cli.show import print_json
     from vmconc.cli.show_explore import show_replayed
-    from vmconc.coordinator.errors import UsageError
+    from vmconc.coordinator.errors import EXIT_OWN, UsageError
     from vmconc.explore.failure import read
     from vmconc.explore.page import replayed_part
     from vmconc.explore.session import replay as replay_one
     from vmconc.program.errors import ProgramError
 
+    if times < 1:
+        raise UsageError(f"--times {times} is too few; choose 1 or more")
+    if pdb and (processes or times > 1):
+        raise UsageError("--pdb debugs one replay in one process; leave --processes and --times out")
     check_html(html)
     if pdb:
         from vmconc.explore.debug import uncompiled
 
         uncompiled()
     try:
-        result = replay_one(read(artifact), everything, pdb)
+        result = replay_one(read(artifact), everything, pdb, times, processes)
     except ProgramError as error:
         raise UsageError(str(error)) from error
     except BdbQuit:
@@ -46,4 +56,4 @@ def replay(
     print_json(result) if json else show_replayed(result)
     if html:
         write_html(html, [replayed_part(result, artifact)], not json)
-    return int(result.reproduced)
+    return int(result.reproduced) if result.repeated.alike else EXIT_OWN

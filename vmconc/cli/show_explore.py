@@ -105,7 +105,29 @@ def show_replayed(replayed: Replayed) -> None:
     if replayed.diverged:
         code = "the code is the same: the program is not" if replayed.same_code else "the code has changed"
         out.print(f"decision {replayed.diverged} could not be made as recorded ({code})")
+    for line in said_of(replayed):
+        out.print(line, markup=False)
     out.print("it fails again" if replayed.reproduced else "it does not fail again")
+
+
+def said_of(replayed: Replayed) -> list[str]:
+    """Say how often the replay was exactly what was recorded, how it departed if not, and on which processes it ran."""
+    repeated, handed = replayed.repeated, replayed.handed
+    lines = []
+    if repeated.times > 1 or handed:
+        where = "replays on processes" if handed else "replays"
+        lines.append(f"{repeated.exact:,} of {repeated.times:,} {where} were exactly what was recorded")
+    if repeated.differs:
+        lines.append(repeated.differs)
+    if not repeated.alike:
+        lines.append("the replays did not all come to the same: this is a bug of vmconc, please report it")
+    if handed:
+        cores = ", ".join(str(core) for core in handed.cores)
+        lines.append(
+            f"{handed.processes} processes, one of them the engine's, on core {cores}: "
+            f"{handed.turns:,} hand-overs, {handed.microseconds:.1f} us each with the steps between"
+        )
+    return lines
 
 
 def show_lock_run(result: LockRun, path: str) -> None:

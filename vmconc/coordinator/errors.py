@@ -2,6 +2,7 @@
 
 Failure
   UsageError      2  asked wrongly: an unknown name, a bad value, an unreadable file
+  StallError      3  somebody does not go on
   EmulatorError   4  vmconc's own fault, or its machine's: no shared memory, a worker died before it began
 """
 
@@ -18,6 +19,12 @@ class UsageError(Failure):
     """The request is wrong: the message names the option, the value and the fix."""
 
     exit_code = EXIT_USAGE
+
+
+class StallError(Failure):
+    """Somebody has not gone on for too long."""
+
+    exit_code = EXIT_STUCK
 
 
 class EmulatorError(Failure):

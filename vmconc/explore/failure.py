@@ -35,6 +35,7 @@ class Artifact(msgspec.Struct):
     target: Target
     failure: Failure
     digest: str  # of the code it was found with
+    spoken: list[str] = []  # each step in words, by which a replay says where it departs
     format: int = FORMAT
 
 

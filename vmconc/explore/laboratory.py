@@ -1,6 +1,7 @@
 """A machine whose CPUs take turns in this process: stacks, bodies, the state that every execution begins with."""
 
 import ctypes
+import hashlib
 import mmap
 from collections.abc import Callable
 from functools import cached_property
@@ -10,7 +11,7 @@ import numpy as np
 
 from vmconc.locks.races import KINDS
 from vmconc.memory.jit import jit_off
-from vmconc.memory.segment import Segment
+from vmconc.memory.segment import HEADER, Segment
 from vmconc.memory.stacks import BODIES, STACK_BYTES
 from vmconc.memory.struct import STRUCTS
 from vmconc.schedule import coverage
@@ -91,6 +92,7 @@ class Laboratory:
         finale: bool = False,
     ):
         self.segment, self.argument = segment, argument
+        self.runner: Callable[[int], int] = self.run_here
         self.engine: Any = segment.nth("Scheduler", 0)
         self.engine.fibers, self.engine.workers = len(bodies), len(bodies) - daemons
         self.engine.limit, self.engine.depth, self.engine.random = 100_000, 2, 1
@@ -117,9 +119,22 @@ class Laboratory:
 
     def keep(self) -> None:
         """Keep the engine's records when the machine is brought back."""
-        for name in KEPT:
-            table = self.segment.table(name)
-            self.segment.memory.notes.keep(table.first, table.capacity * STRUCTS[name].stride)
+        for first, length in self.kept():
+            self.segment.memory.notes.keep(first, length)
+
+    def kept(self) -> list[tuple[int, int]]:
+        """Return where the engine's records lie: byte offsets and lengths, in order."""
+        tables = [(self.segment.table(name), STRUCTS[name].stride) for name in KEPT]
+        return sorted((table.first, table.capacity * stride) for table, stride in tables)
+
+    def state(self) -> str:
+        """Return a digest, 16 hex digits, of all memory but the engine's."""
+        digest, memory, begin = hashlib.blake2b(digest_size=8), memoryview(self.segment.map), HEADER
+        for first, length in self.kept():
+            digest.update(memory[begin:first])
+            begin = first + length
+        digest.update(memory[begin:])
+        return digest.hexdigest()
 
     def distinguish(self, first: str, end: str) -> None:
         """Tell final states apart by the tables from `first` on, `end` not included."""
@@ -131,6 +146,10 @@ class Laboratory:
 
         A search through all executions goes on where it was, and stops when none is left.
         """
+        return self.runner(count)
+
+    def run_here(self, count: int) -> int:
+        """Run them with the CPUs as stacks of this process."""
         machine = self.segment.machine
         if self.engine.strategy == DFS:
             return int(explore_all(machine, count))

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from vmconc.explore import failure as failures
+from vmconc.explore.again import Repeated, compare, difference, outcome, spoken
 from vmconc.explore.debug import stop_at
 from vmconc.explore.explain import Explained, explain
 from vmconc.explore.failure import Artifact, Failure
@@ -19,6 +21,7 @@ from vmconc.explore.minimise import minimise, run_turns
 from vmconc.explore.search import Budget, Choice, Tally, search
 from vmconc.explore.story import Row
 from vmconc.explore.target import Target, make
+from vmconc.explore.workers import Handed, Workers
 from vmconc.memory.jit import source_digest
 
 Check = Callable[[], list[dict[str, Any]]] | None
@@ -45,6 +48,8 @@ class Replayed(msgspec.Struct):
     diverged: int  # decision, from 1, that could not be made as recorded; 0: none
     same_code: bool
     explained: Explained
+    repeated: Repeated
+    handed: Handed | None = None  # on processes: how they took turns
 
     @property
     def rows(self) -> list[Row]:
@@ -104,14 +109,26 @@ def explore(
         if simplify:
             explored.failure = minimise(lab, found, simplify, check, watcher.simplified)
         path = keep / f"{time.strftime('%Y%m%d-%H%M%S')}-{target.name}.failure.json"
-        artifact = Artifact(target, explored.failure or found, source_digest())
+        artifact = artifact_of(target, explored.failure or found)
         failures.write(path, artifact)
         explored.artifact, explored.explained = str(path), replay(artifact).explained
     return explored
 
 
-def replay(artifact: Artifact, everything: bool = False, debug: bool = False) -> Replayed:
-    """Replay a failure on a machine that is watched; with `debug` once more, in the debugger before its last step."""
+def artifact_of(target: Target, failure: Failure) -> Artifact:
+    """Return a failure with all that its replay is compared with."""
+    lab = make(target, watched=True)
+    run_turns(lab, failure.turns, at_rest(lab, target))
+    return Artifact(target, failure, source_digest(), spoken(lab))
+
+
+def replay(
+    artifact: Artifact, everything: bool = False, debug: bool = False, times: int = 1, processes: bool = False
+) -> Replayed:
+    """Replay a failure on a machine that is watched, `times` times; on `processes` after once without.
+
+    With `debug` once more, in the debugger before its last step.
+    """
     lab = make(artifact.target, watched=True)
     check = at_rest(lab, artifact.target)
     failure = run_turns(lab, artifact.failure.turns, check)
@@ -120,6 +137,21 @@ def replay(artifact: Artifact, everything: bool = False, debug: bool = False) ->
             failure = run_turns(lab, artifact.failure.turns, check)
     engine: Any = lab.engine
     same = failure is not None and failure.rule == artifact.failure.rule
-    diverged = engine.diverged
+    same_code, diverged = source_digest() == artifact.digest, engine.diverged
+    repeated, handed = repeat(lab, artifact, failure, check, times, processes)
     explained = explain(lab, artifact.failure.turns, check, everything)
-    return Replayed(artifact.target, same, failure, diverged, source_digest() == artifact.digest, explained)
+    return Replayed(artifact.target, same, failure, diverged, same_code, explained, repeated, handed)
+
+
+def repeat(
+    lab: Laboratory, artifact: Artifact, failure: Failure | None, check: Check, times: int, processes: bool
+) -> tuple[Repeated, Handed | None]:
+    """Compare `times` replays, on processes or this one among them, with what was recorded; `failure` came of this."""
+    first = outcome(lab, failure)
+    told = difference(artifact, first, spoken(lab))
+    again = (run_turns(lab, artifact.failure.turns, check) for _ in count())
+    if not processes:
+        return compare(lab, artifact, first, told, islice(chain([failure], again), times)), None
+    with Workers(lab) as workers:
+        repeated = compare(lab, artifact, first, told, islice(again, times))
+        return repeated, workers.handed()

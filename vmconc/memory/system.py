@@ -1,5 +1,6 @@
 """The few things a kernel asks of the machine: the clock, a pause, a futex, the end of the process."""
 
+import ctypes
 import platform
 import time
 from collections.abc import Callable
@@ -48,12 +49,22 @@ def debugger_point(step) -> None:
 
 def futex_wait(words, expected: int, timeout: int) -> None:
     """Sleep while the low 32 bits of `words[0]` equal `expected`, at most `timeout` ns; may return early."""
-    if words[0] == expected:
+    if fibers.HUB and words[0] == expected:
         fibers.sleep(min(timeout / SECOND, fibers.NAP))
+    elif not fibers.HUB:
+        futex(words, FUTEX_WAIT, expected, (ctypes.c_int64 * 2)(*divmod(timeout, SECOND)))
 
 
 def futex_wake(words) -> None:
     """Wake every sleeper on `words[0]`."""
+    if not fibers.HUB:
+        futex(words, FUTEX_WAKE, EVERYBODY, None)
+
+
+def futex(words, operation: int, value: int, timeout) -> None:
+    """Make the system call from Python: the CPUs of a controlled replay may be processes with the JIT off too."""
+    address = ctypes.c_void_p(words.base + words.off)
+    ctypes.CDLL(None).syscall(FUTEX_NUMBER, address, operation, ctypes.c_int64(value), timeout, None, 0)
 
 
 def leave_process(status: int) -> None:

@@ -1,10 +1,12 @@
 """Brings a mapping back to an earlier state by copying back only the cache lines that were written since.
 
-Compiled code of the mode `controlled` notes each line that it stores to, once.  Notes and the copy lie in memory of
-this process, reached from the mapping's first page by their distance from it.  With the JIT off all is copied back.
+Compiled code of the mode `controlled` notes each line that it stores to, once.  Notes and the copy lie in memory that
+this process shares with those it forks, reached from the mapping's first page by their distance from it.  With the JIT
+off all is copied back.
 """
 
 import ctypes
+import hashlib
 import mmap
 from typing import Any
 
@@ -114,7 +116,8 @@ def note_page(builder, build, base, off, size: int) -> None:
 
 def written_hash(near, first: int, end: int) -> int:
     """Return a hash, not 0, of the lines written in [first, end): their places and what stands there."""
-    return hash(bytes(near.memory.buffer[first:end])) | 1
+    digest = hashlib.blake2b(near.memory.buffer[first:end], digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True) | 1
 
 
 def mixed(builder, value, more):

@@ -1,4 +1,4 @@
-"""The controlled engine: at each schedule point it decides which CPU goes on, and switches to its stack.
+"""The controlled engine: at each schedule point it decides which CPU goes on, and hands over to it (`batons.py`).
 
 Only one CPU runs at a time, so everything between two points is one step.  The decision is made by the CPU that runs,
 on its own stack; the engine's stack is returned to when the execution ends.  First every CPU is brought to its first
@@ -11,10 +11,10 @@ from vmconc.memory.gated import controlled_only
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at, offset, words_at
 from vmconc.memory.segment import HEADER
-from vmconc.memory.stacks import stack_fresh, stack_switch
 from vmconc.memory.system import debugger_point, schedule_point
 from vmconc.memory.table import record, table
 from vmconc.memory.written import bring_back
+from vmconc.schedule.batons import hand_over, renew
 from vmconc.schedule.classes import begin_histories, chain, chain_chance, note_class
 from vmconc.schedule.clocks import begin_clocks, comes_last
 from vmconc.schedule.deadlock import in_deadlock
@@ -137,13 +137,13 @@ def go_on(cpu, engine, chosen):
     """Let the chosen CPU go on; returns when this one is chosen again."""
     if chosen != cpu.index:
         engine.current = chosen
-        stack_switch(fiber_of(cpu, cpu.index).stack, fiber_of(cpu, chosen).stack)
+        hand_over(cpu, engine, cpu.index, chosen)
 
 
 @kernel
 def to_engine(cpu, engine):
-    """Go back to the engine's stack."""
-    stack_switch(fiber_of(cpu, cpu.index).stack, fiber_of(cpu, engine.fibers).stack)
+    """Go back to the engine."""
+    hand_over(cpu, engine, cpu.index, engine.fibers)
 
 
 @controlled_only
@@ -347,12 +347,12 @@ def begin_execution(near, engine):
 @kernel
 def park(near, engine, fiber, index):
     """Bring a CPU to its first point; one that is started later stays there until then."""
-    stack_fresh(fiber.stack, record(near, "Cpu", index))
+    renew(engine, fiber, record(near, "Cpu", index))
     if index == engine.finale - 1:
         return
     make_ready(engine, fiber, index)
     engine.current = index
-    stack_switch(fiber_of(near, engine.fibers).stack, fiber.stack)
+    hand_over(near, engine, engine.fibers, index)
     if fiber.later != 0 and fiber.state == READY:
         fiber.state = LATER
         unready(engine, fiber)
@@ -376,7 +376,7 @@ def execute(near, engine):
     elif engine.ended == GOING:
         chosen = decide(engine, engine.ready[0])
         engine.current = chosen
-        stack_switch(fiber_of(near, engine.fibers).stack, fiber_of(near, chosen).stack)
+        hand_over(near, engine, engine.fibers, chosen)
     engine.executions += 1
     engine.points += engine.steps
     engine.longest = max(engine.longest, engine.steps)

@@ -56,6 +56,9 @@ class Fiber:
     looked_before: int = guard("cpu")  # path: the same of the time before that
     slept_what: int = guard("cpu")  # path: if it is in the sleep set, what its next step touches
     slept_also: int = guard("cpu")
+    home: Embed("Stack") = guard("cpu")  # in a process of its own: what it leaves when the body begins
+    baton: Words(1) = guard("atomic")  # in a process of its own: 1 when it is its turn
+    fresh: int = guard("cpu")  # in a process of its own: the body is to begin anew
 
 
 @struct(private=True)
@@ -72,6 +75,7 @@ class Scheduler:
     given: int = guard("init")  # decisions that a replay prescribes
     guarded: int = guard("const")  # byte offset of the record whose words the Guard table speaks of
     finale: int = guard("const")  # index + 1 of the CPU that runs when all workers have finished, 0: none
+    processes: int = guard("init")  # the CPUs are processes, 0: stacks of one
     current: int = guard("cpu")  # index of the CPU that runs
     parking: int = guard("cpu")  # the CPUs are being brought to their first point
     working: int = guard("cpu")  # workers that have not finished
@@ -118,6 +122,8 @@ class Scheduler:
     cut: int = guard("cpu")  # dpor: executions that were cut short
     ready_count: int = guard("cpu")
     ready: Words(FIBERS_MAX) = guard("cpu")  # indices of the CPUs that can go on
+    handed: int = guard("cpu")  # turns handed over between processes
+    spent: int = guard("cpu")  # ns in which the processes of CPUs had the turn
 
 
 @struct(private=True)
