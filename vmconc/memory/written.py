@@ -32,6 +32,7 @@ class Notes:
         self.memory, self.size, self.lines = memory, size, -(-size >> LINE_SHIFT)
         self.area = mmap.mmap(-1, self.lines * (1 + LINE_WORDS))
         self.copy: mmap.mmap | None = None
+        self.kept: list[tuple[int, int]] = []  # byte offsets: from, up to
         where = ctypes.addressof(ctypes.c_char.from_buffer(self.area)) - memory.base
         self.words()[MAP], self.words()[LIST] = where, where + self.lines
 
@@ -45,7 +46,9 @@ class Notes:
 
     def keep(self, first: int, length: int) -> None:
         """Never bring back the lines of [first, first + length)."""
-        self.map()[first >> LINE_SHIFT : -(-(first + length) >> LINE_SHIFT)] = 1
+        begin, end = first >> LINE_SHIFT, -(-(first + length) >> LINE_SHIFT)
+        self.map()[begin:end] = 1
+        self.kept.append((begin << LINE_SHIFT, end << LINE_SHIFT))
 
     def take_copy(self) -> None:
         """Make the state as it is now the one that is brought back."""
@@ -56,9 +59,10 @@ class Notes:
 
     def bring_back(self) -> None:
         """Copy back every line that is not kept: what nobody noted may have been written too."""
-        kept = self.map()[:, None] != 0
-        now, copy = (np.frombuffer(area, np.int64).reshape(-1, LINE_WORDS) for area in (self.memory.buffer, self.copy))
-        np.copyto(now, np.where(kept, now, copy))
+        begin = 0
+        for end, following in [*sorted(self.kept), (self.size, self.size)]:
+            self.memory.buffer[begin:end] = self.copy[begin:end]
+            begin = following
 
 
 def note_pointer(builder, base, index: int):
