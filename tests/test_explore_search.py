@@ -7,12 +7,13 @@ import sys
 import msgspec
 import pytest
 
+from vmconc.cli import show_explore
 from vmconc.explore import failure as failures
 from vmconc.explore.bug_programs import BASE, mapped
 from vmconc.explore.bugs import BUGS
 from vmconc.explore.machine import plan_laboratory
 from vmconc.explore.minimise import run_turns
-from vmconc.explore.search import PORTFOLIO, Budget, choices_of, search
+from vmconc.explore.search import PORTFOLIO, Budget, Tally, choices_of, search
 from vmconc.explore.session import Watcher, explore, replay
 from vmconc.explore.target import OF_BUG, Target, is_lock_program, make
 from vmconc.memory.jit import jit_off
@@ -251,3 +252,16 @@ def test_the_only_state_at_rest_is_checked(tmp_path):
     target = Target(OF_BUG + "B44", "backing", 2, bugs=["B44"])
     explored = explore(target, choices_of("stay", 2), Budget(3), 0, 0.0, tmp_path, Watcher())
     assert explored.failure and explored.failure.rule == "page-queue" and explored.tally.executions == 1
+
+
+def test_without_a_terminal_a_line_says_now_and_then_how_far_it_is(deadlock, monkeypatch, capsys):
+    with show_explore.Progress(True) as progress:
+        progress.compiling(deadlock)
+        progress.searched(Tally(executions=10, seconds=2.0))
+        assert capsys.readouterr().err == "transfer: compiling, if this is the first time\n"
+        monkeypatch.setattr(show_explore, "SAID", 0.0)
+        progress.searched(Tally(executions=2000, seconds=2.0))
+        assert capsys.readouterr().err == "2,000 executions, 1,000 a second, nothing found\n"
+    with show_explore.Progress(False) as silent:
+        silent.compiling(deadlock)
+    assert capsys.readouterr().err == ""

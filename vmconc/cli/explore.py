@@ -7,7 +7,7 @@ import typer
 
 from vmconc.cli import options as o
 from vmconc.cli.html import Html, check_html, write_html
-from vmconc.coordinator.errors import UsageError
+from vmconc.coordinator.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATION, UsageError
 
 if TYPE_CHECKING:
     from vmconc.explore.target import Target
@@ -58,6 +58,12 @@ def explore(
     races: Annotated[
         bool, typer.Option("--races", help="A data race is a failure, whatever comes of it; for lock programs.")
     ] = False,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", metavar="FILE", help="Keep here how far it is; default: --resume's.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="FILE", help="Go on, for so much more, where a checkpoint ends.")
+    ] = None,
     keep: Annotated[Path, typer.Option("--keep", help="Where failures are kept.")] = Path("failures"),
     html: Html = None,
     json: o.Json = False,
@@ -86,6 +92,8 @@ def explore(
     else:
         targets = targets_of_bug(bugs, protocol, errors, steps)
     targets = with_races(with_bugs(targets, bugs, as_committed), races)
+    if len(targets) > 1 and (checkpoint or resume):
+        raise UsageError("a checkpoint keeps one search, and this is one under each protocol; choose a --protocol")
     results = []
     for target in targets:
         with Progress(not json) as progress:
@@ -93,18 +101,23 @@ def explore(
             try:
                 choices = choices_of(strategy, depth, preemptions)
                 result = explore_one(
-                    target, choices, Budget(executions, limit), seed, simplify, keep, watcher, jobs or o.core_count()
-                )
+                    target, choices, Budget(executions, limit), seed, simplify, keep, watcher, jobs or o.core_count(),
+                    checkpoint, resume,
+                )  # fmt: skip
             except ProgramError as error:
                 raise UsageError(str(error)) from error
         results.append(result)
         if not json:
-            show_explored(result)
+            show_explored(result, checkpoint or resume)
+        if result.interrupted:
+            break
     if html:
         write_html(html, [explored_part(result) for result in results], not json)
     if json:
         print_json({"explored": results})
-    return int(any(result.failure for result in results))
+    if any(result.failure for result in results):
+        return EXIT_VIOLATION
+    return EXIT_INTERRUPTED if results[-1].interrupted else EXIT_CLEAN
 
 
 def check(strategy: str, depth: int, preemptions: int, cpus: int, executions: int, steps: int, jobs: int) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import textwrap
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,19 +21,21 @@ from vmconc.explore.session import Explored, Replayed, Watcher
 from vmconc.explore.target import Target
 
 TEXT_WIDTH = 100
+SAID = 10.0  # seconds between two lines where there is no terminal
 
 
 class Progress(Watcher):
-    """Shows on standard error how far it is, if that is a terminal."""
+    """Shows on standard error how far it is: in one place if that is a terminal, else with a line now and then."""
 
     def __init__(self, wanted: bool):
-        self.wanted = wanted and sys.stderr.isatty()
+        self.wanted, self.terminal = wanted, sys.stderr.isatty()
         self.status: Any = None
+        self.said = time.monotonic()
 
     def __enter__(self) -> "Progress":
         from rich.console import Console
 
-        self.status = Console(stderr=True).status("") if self.wanted else None
+        self.status = Console(stderr=True).status("") if self.wanted and self.terminal else None
         if self.status:
             self.status.start()
         return self
@@ -41,14 +44,17 @@ class Progress(Watcher):
         if self.status:
             self.status.stop()
 
-    def say(self, text: str) -> None:
-        """Replace the line."""
+    def say(self, text: str, at_once: bool = False) -> None:
+        """Replace the line, or write another if the last one is some time ago."""
         if self.status:
             self.status.update(text)
+        elif self.wanted and (at_once or time.monotonic() - self.said >= SAID):
+            self.said = time.monotonic()
+            print(text, file=sys.stderr, flush=True)
 
     def compiling(self, target: Target) -> None:
         """Say what is being made."""
-        self.say(f"{target.name}: compiling, if this is the first time")
+        self.say(f"{target.name}: compiling, if this is the first time", at_once=True)
 
     def searched(self, tally: Tally) -> None:
         """Say how fast it goes."""
@@ -61,12 +67,14 @@ class Progress(Watcher):
         self.say(f"making it simpler: {best.preemptions} preemptions, {best.steps} steps")
 
 
-def show_explored(explored: Explored) -> None:
+def show_explored(explored: Explored, checkpoint: Path | None = None) -> None:
     """Print what came of one target."""
     out = console()
     out.print(headline(explored), markup=False)
     for line in explored.meaning:
         out.print(f"  {line}", markup=False)
+    if checkpoint:
+        out.print(f"go on: the same command with --resume {checkpoint}", markup=False)
     if explored.failure is None:
         return
     for line in explored.failure.lines:
@@ -89,6 +97,8 @@ def headline(explored: Explored) -> str:
     points = tally.points / tally.seconds if tally.seconds else 0
     by = ", ".join(f"{name} {count:,}" for name, count in tally.by_strategy.items())
     result = explored.failure.rule if explored.failure else "nothing found"
+    if explored.interrupted:
+        result = f"interrupted, {result}"
     return (
         f"{explored.target.name}: {result} in {tally.executions:,} executions ({by}), {tally.seconds:.1f} s, "
         f"{rate:,.0f} executions and {points:,.0f} steps a second, longest {tally.longest:,} steps"

@@ -25,3 +25,9 @@ class StopRequests:
     def note(self, number: int, frame: FrameType | None) -> None:
         """Count one request."""
         self.count += 1
+
+    def asked(self) -> bool:
+        """Tell whether the user has asked to stop.  Raises KeyboardInterrupt if he has asked again."""
+        if self.count > 1:
+            raise KeyboardInterrupt
+        return self.count > 0

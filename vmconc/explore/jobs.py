@@ -1,25 +1,37 @@
 """Searches side by side: several processes, each with a machine and a seed of its own, until one finds a failure."""
 
+import mmap
 import time
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vmconc.coordinator.processes import FORK, finish, start
+from vmconc.explore.checkpoint import Part, go_on
 from vmconc.explore.coverage import rows_of, summary, united
 from vmconc.explore.failure import Failure
-from vmconc.explore.search import Budget, Choice, Tally, search
+from vmconc.explore.search import Budget, Choice, Position, Tally
 from vmconc.explore.target import Target, make
 
 SEED_STRIDE = 1_000_003  # between the seeds of two processes
 NOTED = 0.2  # seconds between two reports of a process
+LAST_WORDS = 10.0  # seconds in which processes that are told to stop have to report
 
-# What was done so far, what was found, and at the end the classes seen.
-Message = tuple[Tally, Failure | None, np.ndarray | None]
+Keep = Callable[[int, Part], None]
+
+
+class Report(NamedTuple):
+    """What a process says: what it has done so far, what it has found, whether it has ended, a part to be kept."""
+
+    tally: Tally | None
+    failure: Failure | None = None
+    ended: bool = False
+    part: Part | None = None
+    classes: np.ndarray | None = None  # at the end: those seen
 
 
 def search_side_by_side(
@@ -29,19 +41,27 @@ def search_side_by_side(
     seed: int,
     jobs: int,
     note: Callable[[Tally], None],
+    parts: list[Part] | None = None,
+    keep: Keep | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> tuple[Tally, Failure | None]:
-    """Search with `jobs` processes; whoever finds a failure first ends all.  The code must be compiled already."""
+    """Search with `jobs` processes; whoever finds a failure first ends all.  The code must be compiled already.
+
+    Each goes on from its part, and hands it to `keep` now and then and at the end; `stop` is asked when to end.
+    """
     pipes: list[Connection] = []
     processes: list[BaseProcess] = []
+    parts, told = parts or [Part(Position()) for _ in range(jobs)], mmap.mmap(-1, 1)
     try:
         for number in range(jobs):
             reader, writer = FORK.Pipe(duplex=False)
             share = Budget(share_of(budget.executions, number, jobs), budget.seconds)
-            body = partial(work, target, choices, share, seed + number * SEED_STRIDE, writer)
+            own_seed = seed + number * SEED_STRIDE
+            body = partial(work, target, choices, share, own_seed, writer, parts[number], keep is not None, told)
             processes.append(start(f"explorer{number}", None, body))
             writer.close()
             pipes.append(reader)
-        return gather(pipes, note)
+        return gather(pipes, note, keep, stop, told)
     finally:
         finish(processes, grace=0.0)
 
@@ -51,8 +71,17 @@ def share_of(executions: int, number: int, jobs: int) -> int:
     return executions // jobs + (number < executions % jobs) if executions else 0
 
 
-def work(target: Target, choices: tuple[Choice, ...], budget: Budget, seed: int, pipe: Connection) -> None:
-    """Be one of the processes: search, report now and then, and at the end."""
+def work(
+    target: Target,
+    choices: tuple[Choice, ...],
+    budget: Budget,
+    seed: int,
+    pipe: Connection,
+    part: Part,
+    kept: bool,
+    told: mmap.mmap,
+) -> None:
+    """Be one of the processes: search, report now and then, and at the end; stop when told to."""
     from vmconc.explore.session import at_rest
 
     lab = make(target)
@@ -62,44 +91,61 @@ def work(target: Target, choices: tuple[Choice, ...], budget: Budget, seed: int,
         nonlocal reported
         if time.monotonic() - reported > NOTED:
             reported = time.monotonic()
-            pipe.send((tally, None, None))
+            pipe.send(Report(tally))
 
-    tally, failure = search(lab, choices, budget, seed, at_rest(lab, target), note)
-    pipe.send((tally, failure, rows_of(lab)))
+    def keep(part: Part) -> None:
+        if kept:
+            pipe.send(Report(None, part=part))
+
+    tally, failure = go_on(lab, choices, budget, seed, at_rest(lab, target), part, note, keep, lambda: told[0] != 0)
+    pipe.send(Report(tally, failure, True, classes=rows_of(lab)))
 
 
-def gather(pipes: list[Connection], note: Callable[[Tally], None]) -> tuple[Tally, Failure | None]:
-    """Collect what the processes report until one has found a failure or all have ended."""
+def gather(
+    pipes: list[Connection], note: Callable[[Tally], None], keep: Keep | None, stop: Callable[[], bool], told: mmap.mmap
+) -> tuple[Tally, Failure | None]:
+    """Collect what the processes report until one has found a failure or all have ended.
+
+    Those that are to be kept, or told to stop, get some time to report how far they are.
+    """
     latest: dict[int, Tally] = {}
+    found: Failure | None = None
     rows: list[np.ndarray] = []
-    open_pipes = list(pipes)
-    while open_pipes:
-        for pipe in wait(open_pipes):
+    open_pipes, deadline = list(pipes), 0.0
+    while open_pipes and not (deadline and time.monotonic() > deadline):
+        if (stop() or found) and not deadline:
+            told[0] = 1
+            deadline = time.monotonic() + LAST_WORDS
+        for pipe in wait(open_pipes, NOTED):
             number = pipes.index(pipe)  # type: ignore[arg-type]
-            message = receive(pipe)
-            if message is None or message[2] is not None:
+            report = receive(pipe)
+            if report is None or report.ended:
                 open_pipes.remove(pipe)  # type: ignore[arg-type]
-            if message is None:
-                continue
-            latest[number], failure, classes = message
-            rows += [classes] if classes is not None else []
-            note(added(list(latest.values())))
-            if failure:
-                return added(list(latest.values())), failure
-    if len(latest) < len(pipes):
+            if report and report.part and keep:
+                keep(number, report.part)
+            if report and report.classes is not None:
+                rows.append(report.classes)
+            if report and report.tally:
+                latest[number] = report.tally
+                note(added(list(latest.values())))
+                found = found or report.failure
+        if found and not keep:
+            break
+    if len(latest) < len(pipes) and not found and not deadline:
         raise RuntimeError("a process that explored ended without a word")
     total = added(list(latest.values()))
-    total.classes = summary(united(rows))
-    return total, None
+    if rows:
+        total.classes = summary(united(rows))
+    return total, found
 
 
-def receive(pipe: Any) -> Message | None:
+def receive(pipe: Any) -> Report | None:
     """Return a report, None if the process is gone."""
     try:
-        message: Message = pipe.recv()
+        report: Report = pipe.recv()
     except EOFError:
         return None
-    return message
+    return report
 
 
 def added(tallies: list[Tally]) -> Tally:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, NamedTuple
 
 import msgspec
@@ -51,6 +50,11 @@ class Budget:
     executions: int = 0  # 0: no limit
     seconds: float = 0.0  # 0: no limit
 
+    def after(self, tally: "Tally") -> "Budget":
+        """Return the budget of a search that has done so much already and shall do as much as this one says more."""
+        executions = self.executions + tally.executions if self.executions else 0
+        return Budget(executions, self.seconds + tally.seconds if self.seconds else 0.0)
+
 
 class Tally(msgspec.Struct):
     """What was done."""
@@ -70,6 +74,14 @@ class Tally(msgspec.Struct):
     cut: int = 0  # of the executions, those that were not run to their end: the rest was known
 
 
+class Position(msgspec.Struct):
+    """How far a search is: a search goes on from there as if it had not been interrupted."""
+
+    tally: Tally = msgspec.field(default_factory=Tally)
+    slice: int = 0
+    done: int = 0  # executions of that slice
+
+
 def choices_of(strategy: str, depth: int = 2, preemptions: int = PREEMPTIONS) -> tuple[Choice, ...]:
     """Return what a strategy's name stands for: `portfolio` is several in turn."""
     if strategy == "portfolio":
@@ -85,22 +97,31 @@ def search(
     seed: int = 0,
     check: Callable[[], list[dict[str, Any]]] | None = None,
     note: Callable[[Tally], None] = lambda tally: None,
+    position: Position | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> tuple[Tally, Failure | None]:
-    """Run executions until one fails or the budget is spent.
+    """Run executions until one fails, the budget is spent or `stop` says so.
 
     `check` finds what is wrong with the state at rest; it is asked about each state that was not seen before.
+    `position` is where to go on, and is kept up to date; without one the search begins.
     """
     engine: Any = lab.engine
-    engine.random = (seed + 1) * SEED_STEP & SEED_BITS
+    position = position or Position()
+    tally, begun = position.tally, time.monotonic() - position.tally.seconds
+    if tally.executions == 0:
+        engine.random = (seed + 1) * SEED_STEP & SEED_BITS
+        begin_classes(lab)
+        lab.begin_again()
     lab.prescribe([])
-    begin_classes(lab)
-    lab.begin_again()
-    tally, begun, failure = Tally(), time.monotonic(), None
-    for number in count():
-        if failure or tally.exhausted or spent(tally, budget, begun):
-            break
-        size = min(SLICE, FIRST_SLICE << number // len(choices))
-        failure = run_slice(lab, choices[number % len(choices)], size, tally, budget, check)
+    failure = None
+    while not (failure or tally.exhausted or stop() or spent(tally, budget, begun)):
+        choice = choices[position.slice % len(choices)]
+        size = min(SLICE, FIRST_SLICE << position.slice // len(choices))
+        before = tally.executions
+        failure = run_slice(lab, choice, size - position.done, tally, budget, check, stop)
+        position.done += tally.executions - before
+        if position.done == size:
+            position.slice, position.done = position.slice + 1, 0
         tally.seconds = time.monotonic() - begun
         note(tally)
     tally.classes = summary(rows_of(lab))
@@ -121,18 +142,21 @@ def run_slice(
     tally: Tally,
     budget: Budget,
     check: Callable[[], list[dict[str, Any]]] | None,
+    stop: Callable[[], bool],
 ) -> Failure | None:
-    """Run one slice of `size` executions; return the failure it ended with, if any."""
+    """Run `size` executions by one strategy; return the failure it ended with, if any."""
     engine: Any = lab.engine
     engine.strategy, engine.depth, engine.bound, engine.points = *choice, 0
     name = choice.name
     left = min(size, budget.executions - tally.executions) if budget.executions else size
-    failure, before = None, tally.executions
-    while left > 0 and failure is None and not engine.exhausted:
+    failure = None
+    while left > 0 and failure is None and not engine.exhausted and not stop():
+        before = engine.executions
         done = lab.run(left)
         left -= done
         tally.executions += done
         tally.by_strategy[name] = tally.by_strategy.get(name, 0) + done
+        settle(tally, name, engine.executions - max(before, engine.grown), engine)
         new = check is not None and engine.ended == FINISHED and engine.is_new
         if new:
             tally.at_rest += 1
@@ -141,10 +165,13 @@ def run_slice(
     tally.points += engine.points
     tally.classes = Classes(engine.classes, engine.counted)
     tally.exhausted, tally.unnoted, tally.cut = bool(engine.exhausted), bool(engine.unnoted), engine.cut
-    if engine.longest > tally.longest:
-        tally.longest, tally.settled = engine.longest, {}
-    else:
-        tally.settled[name] = tally.settled.get(name, 0) + tally.executions - before
     if failure:
         failure.strategy, failure.execution = name, tally.executions
     return failure
+
+
+def settle(tally: Tally, name: str, since: int, engine: Any) -> None:
+    """Count executions since the longest one, `since` of a strategy just now; before a new longest none count."""
+    if engine.longest > tally.longest:
+        tally.longest, tally.settled = engine.longest, {}
+    tally.settled[name] = tally.settled.get(name, 0) + since

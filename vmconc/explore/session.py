@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from vmconc.coordinator.signals import StopRequests
 from vmconc.explore import failure as failures
 from vmconc.explore.again import Repeated, compare, difference, outcome, spoken
+from vmconc.explore.checkpoint import Keeper, Search, code_of, go_on
 from vmconc.explore.debug import stop_at
 from vmconc.explore.explain import Explained, explain
 from vmconc.explore.failure import Artifact, Failure
@@ -18,7 +21,7 @@ from vmconc.explore.jobs import search_side_by_side
 from vmconc.explore.laboratory import Laboratory
 from vmconc.explore.meaning import about_races, meaning
 from vmconc.explore.minimise import minimise, run_turns
-from vmconc.explore.search import Budget, Choice, Tally, search
+from vmconc.explore.search import Budget, Choice, Tally
 from vmconc.explore.story import Row
 from vmconc.explore.target import Target, make
 from vmconc.explore.workers import Handed, Workers
@@ -35,6 +38,7 @@ class Explored(msgspec.Struct):
     failure: Failure | None = None
     found: Failure | None = None  # as it was before it was made simpler
     artifact: str = ""
+    interrupted: bool = False
     meaning: list[str] = []  # of having found nothing
     explained: Explained | None = None  # the failure
 
@@ -88,31 +92,47 @@ def explore(
     keep: Path,
     watcher: Watcher,
     jobs: int = 1,
+    checkpoint: Path | None = None,
+    resume: Path | None = None,
 ) -> Explored:
-    """Explore one target; a failure is made simpler for `simplify` seconds and kept below `keep`."""
-    watcher.compiling(target)
-    lab = make(target)
-    check_fits(lab, target, choices[0])
-    lab.engine.strategy = choices[0].strategy
-    lab.run(1)  # compiled before the clock starts
-    lab.forget_states()  # the one in which it ended has not been checked
-    check = at_rest(lab, target)
-    if jobs > 1:
-        tally, found = search_side_by_side(target, choices, budget, seed, jobs, watcher.searched)
-    else:
-        tally, found = search(lab, choices, budget, seed, check, watcher.searched)
-    explored = Explored(target, tally, found, found)
+    """Explore one target; a failure is made simpler for `simplify` seconds and kept below `keep`.
+
+    How far it is stands in `checkpoint` now and then, and at the end; `resume` is where to go on from.  Ctrl-C ends the
+    search, not more.  Raises ProgramError.
+    """
+    with Keeper(Search(target, choices, seed, jobs), checkpoint, resume) as keeper:
+        lab = make(target, loaded=partial(watcher.compiling, target))
+        keeper.begin(code_of(target, lab))
+        check_fits(lab, target, choices[0])
+        lab.engine.strategy = choices[0].strategy
+        lab.run(1)  # compiled before the clock starts
+        lab.forget_states()  # the one in which it ended has not been checked
+        with StopRequests() as requests:
+            tally, found = look(lab, keeper, budget, watcher.searched, requests.asked)
+    explored = Explored(target, tally, found, found, interrupted=requests.count > 0)
     if not found:
         kind = "orders of lock operations" if target.protocol else "happens-before classes"
         explored.meaning = [*meaning(tally, lab.engine.fibers, kind, choices[0]), about_races(target.races)]
     if found:
         if simplify:
-            explored.failure = minimise(lab, found, simplify, check, watcher.simplified)
+            explored.failure = minimise(lab, found, simplify, at_rest(lab, target), watcher.simplified)
         path = keep / f"{time.strftime('%Y%m%d-%H%M%S')}-{target.name}.failure.json"
         artifact = artifact_of(target, explored.failure or found)
         failures.write(path, artifact)
         explored.artifact, explored.explained = str(path), replay(artifact).explained
     return explored
+
+
+def look(
+    lab: Laboratory, keeper: Keeper, budget: Budget, note: Callable[[Tally], None], stop: Callable[[], bool]
+) -> tuple[Tally, Failure | None]:
+    """Search on from where the keeper's parts are, here or side by side."""
+    (target, choices, seed, jobs), parts = msgspec.structs.astuple(keeper.now.search), keeper.now.parts
+    if jobs > 1:
+        keep = keeper.keep if keeper.path else None
+        return search_side_by_side(target, choices, budget, seed, jobs, note, parts, keep, stop)
+    keep_only = partial(keeper.keep, 0)
+    return go_on(lab, choices, budget, seed, at_rest(lab, target), parts[0], note, keep_only, stop)
 
 
 def artifact_of(target: Target, failure: Failure) -> Artifact:

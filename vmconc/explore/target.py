@@ -1,5 +1,6 @@
 """What is explored: a lock program, or a program of the machine under a protocol; written down, and made again."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +49,21 @@ def lock_file(what: str) -> str:
     return path if is_lock_program(path) else ""
 
 
-def make(target: Target, watched: bool = False) -> Laboratory:
-    """Return the target's machine, ready to be explored.  Raises ProgramError."""
-    lab = make_locks(target, watched) if not target.protocol else make_machine(target, watched)
+def make(target: Target, watched: bool = False, loaded: Callable[[], None] = lambda: None) -> Laboratory:
+    """Return the target's machine, ready to be explored; `loaded` is called before compiling.  Raises ProgramError."""
+    lab = make_locks(target, watched, loaded) if not target.protocol else make_machine(target, watched, loaded)
     engine: Any = lab.engine
     engine.limit, engine.io_errors = target.limit, target.io_errors
     return lab
 
 
-def make_locks(target: Target, watched: bool) -> Laboratory:
+def make_locks(target: Target, watched: bool, loaded: Callable[[], None]) -> Laboratory:
     """Return the machine of a lock program."""
-    from vmconc.explore.lockprogram import load_file, lock_laboratory
+    from vmconc.explore.lockprogram import declared_by, load_file, lock_laboratory
 
     module = load_file(Path(target.program), numbers(target.options))
+    declared_by(module, target.check)
+    loaded()
     return lock_laboratory(module, STEPS if watched else 0, target.check, target.races)
 
 
@@ -77,7 +80,7 @@ def number(name: str, text: str) -> int:
         raise ProgramError(f"--set {name}={text}: options of lock programs are whole numbers") from None
 
 
-def make_machine(target: Target, watched: bool) -> Laboratory:
+def make_machine(target: Target, watched: bool, loaded: Callable[[], None]) -> Laboratory:
     """Return the machine of a plan under a protocol."""
     from vmconc.explore.bugs import BUGS
     from vmconc.explore.machine import plan_laboratory
@@ -87,4 +90,5 @@ def make_machine(target: Target, watched: bool) -> Laboratory:
         plan = BUGS[target.program.removeprefix(OF_BUG)].plan()
     else:
         plan = load_program(target.program, target.cpus, target.options, target.seed)
+    loaded()
     return plan_laboratory(plan, target.protocol, target.cpus, tuple(target.bugs), STEPS if watched else 0)

@@ -40,6 +40,8 @@ def explored_test(
         target = Target(str(path), check=function.__name__, races=races)
         chosen = seed_for(seed)
         explored = explore_target(target, choices, Budget(executions), chosen, SIMPLIFY, KEEP, Watcher())
+        if explored.interrupted:
+            raise KeyboardInterrupt
         if explored.failure:
             raise Explored(report(explored, chosen))
 

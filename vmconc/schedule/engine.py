@@ -379,7 +379,9 @@ def execute(near, engine):
         hand_over(near, engine, engine.fibers, chosen)
     engine.executions += 1
     engine.points += engine.steps
-    engine.longest = max(engine.longest, engine.steps)
+    if engine.steps > engine.longest:
+        engine.longest = engine.steps
+        engine.grown = engine.executions
 
 
 @kernel

@@ -94,6 +94,7 @@ class Scheduler:
     executions: int = guard("cpu")
     points: int = guard("cpu")  # schedule points of all executions
     longest: int = guard("cpu")  # steps of the longest execution so far
+    grown: int = guard("cpu")  # number, from 1, of that one
     lowest: int = guard("cpu")  # the lowest rank given so far
     change: Words(CHANGES_MAX) = guard("cpu")  # PCT: steps before which who would go on falls back
     state_first: int = guard("init")  # byte offsets between which two final states differ, if they do
