@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 STRATEGIES = ("portfolio", "uniform", "pct", "pos", "urw", "surw", "round-robin", "stay", "coverage", "dfs", "dpor")
 EXHAUSTIVE = ("dfs", "dpor")
+UNKEPT = ("dpor", "coverage")  # remember more than the engine's records
+ALONE = ("dfs", "dpor")  # several processes would all do the same
 SECONDS_DEFAULT = 10.0
 DEPTH_MAX = 16
 JOBS_MAX = 256
@@ -94,6 +96,10 @@ def explore(
     targets = with_races(with_bugs(targets, bugs, as_committed), races)
     if len(targets) > 1 and (checkpoint or resume):
         raise UsageError("a checkpoint keeps one search, and this is one under each protocol; choose a --protocol")
+    if strategy in UNKEPT and (checkpoint or resume):
+        raise UsageError(f"--strategy {strategy} cannot go on where it was; leave --checkpoint and --resume out")
+    if strategy in ALONE and jobs != 1:
+        raise UsageError(f"--strategy {strategy} is one search in one process; leave --jobs {jobs} out")
     results = []
     for target in targets:
         with Progress(not json) as progress:
