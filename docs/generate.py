@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from generate_locks import LAYERS, PACKAGE, first_line, import_all, locks_page, table
 
@@ -188,9 +189,48 @@ def backing_costs() -> list[str]:
     return table([heading[i] for i in keep], [[row[i] for i in keep] for row in rows])
 
 
+def bugs() -> list[str]:
+    """Write the catalogue of bugs with what `vmconc bugs --measure` has said of them and the failures it has kept."""
+    from vmconc.explore.bugs import CATALOGUE
+
+    rows = json.loads((DOCS / "bugs.json").read_text())["measured"]
+    measured = {(row["bug"], row["protocol"]): row for row in rows}
+    written = []
+    for bug in CATALOGUE:
+        for protocol in bug.protocols:
+            effort = effort_of(measured.get((bug.name, protocol)))
+            small = smallest(SMALL / f"{bug.name}-{protocol}.failure.json")
+            written.append([bug.name, bug.title, protocol, f"`{bug.rule}`", bug.origin, *effort, *small])
+    return table(["bug", "what is wrong", "protocol", "found by", "origin", *EFFORT, *LEAST], written)
+
+
+SMALL = DOCS.parent / "tests" / "data" / "minimal"
+EFFORT = ["executions", "cold CPU s", "search s"]
+LEAST = ["CPUs", "operations", "preemptions"]
+
+
+def effort_of(row: dict[str, Any] | None) -> list[str]:
+    """Write what it takes to find a bug; nothing if it was not measured."""
+    if row is None or not row["found"]:
+        return ["" if row is None else "not found", *[""] * (len(EFFORT) - 1)]
+    return [f"{row['executions']:,.0f}", f"{row['cold_cpu']:.1f}", f"{row['search']:.2f}"]
+
+
+def smallest(path: Path) -> list[str]:
+    """Write how small the failure is that was kept; nothing if there is none."""
+    from vmconc.explore.failure import read
+
+    if not path.exists():
+        return [""] * len(LEAST)
+    kept = read(path)
+    least = " (least)" if kept.proven else ""
+    operations = len(kept.target.written.operations) if kept.target.written else 0
+    return [str(kept.target.cpus), str(operations), f"{kept.failure.preemptions}{least}"]
+
+
 BLOCKS: dict[str, Callable[[], list[str]]] = {
     "operations": operations, "sizes": sizes, "programs": programs, "calls": calls, "reasons": reasons,
-    "chained-costs": chained_costs, "backing-costs": backing_costs,
+    "chained-costs": chained_costs, "backing-costs": backing_costs, "bugs": bugs,
 }  # fmt: skip
 BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

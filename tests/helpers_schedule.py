@@ -227,6 +227,18 @@ def flip_twice(cpu, bench):
 
 
 @kernel
+def look_for_each_other(cpu, bench):
+    """CPUs 0 and 1 look for a flag that CPU 2 sets."""
+    looks = 0
+    if cpu.index == 2:
+        pass_point(cpu, 0)
+        bench.flag = 1
+    while bench.flag == 0:
+        looks += 1
+        look_later(cpu, looks)
+
+
+@kernel
 def write_log(cpu, bench):
     """Write the own number into the log, twice."""
     for _ in range(2):

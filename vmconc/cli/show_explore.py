@@ -19,9 +19,11 @@ from vmconc.explore.lockrun import LockRun
 from vmconc.explore.search import Tally
 from vmconc.explore.session import Explored, Replayed, Watcher
 from vmconc.explore.target import Target
+from vmconc.program.written import said
 
 TEXT_WIDTH = 100
 SAID = 10.0  # seconds between two lines where there is no terminal
+OPERATIONS_SHOWN = 30
 
 
 class Progress(Watcher):
@@ -85,9 +87,22 @@ def show_explored(explored: Explored, checkpoint: Path | None = None) -> None:
             f"execution {failure.execution:,}, found by {failure.strategy}: {found.preemptions} preemptions and "
             f"{found.steps} steps, made simpler to {failure.preemptions} and {failure.steps}"
         )
+    if explored.simplest:
+        out.print(explored.simplest)
+    if explored.small:
+        out.print(program_said(explored.small), markup=False)
     if explored.explained:
         show_explained(explored.explained)
     out.print(f"replay it: vmconc replay {explored.artifact}", markup=False)
+
+
+def program_said(target: Target) -> str:
+    """Say what the program of a failure does, if that is short; of a lock program with which options it is run."""
+    if target.written and len(target.written.operations) <= OPERATIONS_SHOWN:
+        return f"the program: {said(target.written, target.cpus)}"
+    if target.written:
+        return f"the program: {len(target.written.operations)} operations on {target.cpus} CPUs"
+    return " ".join(["the program:", target.name, *(f"{name}={value}" for name, value in target.options.items())])
 
 
 def headline(explored: Explored) -> str:

@@ -1,5 +1,6 @@
 """What is wrong at the end of an execution, in words, and the file that a failure is kept in."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ class Failure(msgspec.Struct):
     turns: list[int]  # the decisions: which CPU went on, or what came of chance
     steps: int  # schedule points passed
     preemptions: int  # decisions against a CPU that could have gone on
+    switches: int = 0  # times that a decision was another one than the decision before
     strategy: str = ""
     execution: int = 0  # number of the execution that failed, from 1
 
@@ -37,6 +39,12 @@ class Artifact(msgspec.Struct):
     digest: str  # of the code it was found with
     spoken: list[str] = []  # each step in words, by which a replay says where it departs
     format: int = FORMAT
+    proven: bool = False  # none of this program by this rule has fewer preemptions: all orders with fewer were run
+
+
+def breaks(failure: Failure, rule: str) -> bool:
+    """Tell whether a failure breaks a rule, be it the first or another."""
+    return failure.rule == rule or any(line.startswith(f"{rule}:") for line in failure.lines)
 
 
 def failure_of(lab: Laboratory, at_rest: list[dict[str, Any]] | None = None) -> Failure | None:
@@ -53,7 +61,9 @@ def failure_of(lab: Laboratory, at_rest: list[dict[str, Any]] | None = None) -> 
 def failure(lab: Laboratory, rule: str, lines: list[str]) -> Failure:
     """Describe the last execution as a failure."""
     engine: Any = lab.engine
-    return Failure(rule, lines, lab.turns(), engine.steps, engine.preemptions)
+    turns = lab.turns()
+    switches = sum(one != other for one, other in pairwise(turns))
+    return Failure(rule, lines, turns, engine.steps, engine.preemptions, switches)
 
 
 def text(violation: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from vmconc.locks.races import KINDS
 from vmconc.memory.jit import jit_off
 from vmconc.memory.segment import HEADER, Segment
-from vmconc.memory.stacks import BODIES, STACK_BYTES
+from vmconc.memory.stacks import STACK_BYTES
 from vmconc.memory.struct import STRUCTS
 from vmconc.schedule import coverage
 from vmconc.schedule.dfs import explore_all
@@ -110,7 +110,7 @@ class Laboratory:
         fiber: Any = self.segment.nth("Fiber", index)
         cpu = self.segment.nth("Cpu", index)
         if self.stacks is None:
-            BODIES[fiber.stack.off] = (body, end_turn, self.argument)
+            self.segment.memory.bodies[fiber.stack.off] = (body, end_turn, self.argument)
             return
         more = () if self.argument is None else (self.argument,)
         fiber.stack.top = self.stacks.tops[index]
@@ -180,6 +180,12 @@ class Laboratory:
         """Have a search through all executions begin with the first one."""
         restart_path(self.engine)
 
+    def close(self) -> None:
+        """Let go of the machine's memory, 40 MB: it refers to itself, and nobody may look for garbage."""
+        memory = self.segment.memory
+        memory.near = memory.notes = None
+        memory.bodies.clear()
+
     def forget(self) -> None:
         """Forget what the strategies have learned from executions so far."""
         self.engine.longest = self.engine.word_count = self.engine.kept = 0
@@ -188,9 +194,14 @@ class Laboratory:
         self.segment.view("Touched")[:] = 0
 
     def forget_states(self) -> None:
-        """Forget in which states executions have ended: each is new again."""
+        """Forget in which states executions have ended: each will be looked at again."""
         self.engine.states = 0
-        self.segment.view("Seen")["state"] = 0
+        self.segment.view("Seen")["state"] = self.segment.view("Seen")["bad"] = 0
+
+    def mark_bad(self) -> None:
+        """Stop from now on at each execution that ends in the state in which the last one ended."""
+        if self.segment.table("Seen").capacity:
+            self.segment.view("Seen")["bad"][self.engine.state_at] = 1
 
     def turns(self) -> list[int]:
         """Return the decisions of the last execution: which CPU went on."""

@@ -1,26 +1,35 @@
-"""Makes a failing schedule simpler: fewer preemptions first, then fewer steps, the same rule broken.
+"""Makes a failing schedule simple: the fewest preemptions first, then switches, then steps; the same rule broken.
 
-Each try is an execution: decisions are left out or given to the CPU before, what follows is decided without
-preemption, and what the execution then did is the new schedule if it is simpler.
+1. What can be left out of the schedule is (`moves.py`).
+2. All schedules with 0 preemptions are run, then all with 1, and so on, until one fails: then no failure has fewer.
+3. If the time does not suffice for all, PCT looks for other failures with few, and each is made simple as in 1.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from itertools import groupby
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from vmconc.explore.failure import Failure, failure_of
+from vmconc.explore.fewest import Fewest, fewest_preemptions, other_failures
 from vmconc.explore.laboratory import Laboratory
-from vmconc.schedule.strategies import STAY
+from vmconc.explore.moves import simplify
+from vmconc.explore.trials import Check, Trials, try_turns
+
+FIRST = 0.2  # of the time, for what can be left out: where there is much to leave out, others are simple sooner
 
 
-def run_turns(lab: Laboratory, turns: list[int], check: Callable[[], list[dict[str, Any]]] | None) -> Failure | None:
+class Simplest(NamedTuple):
+    """The simplest failure that was found, what is known of simpler ones, and whether there is nothing left to know."""
+
+    failure: Failure
+    said: str
+    proven: bool
+
+
+def run_turns(lab: Laboratory, turns: list[int], check: Check) -> Failure | None:
     """Run one execution with these decisions, and without preemption after them."""
-    engine: Any = lab.engine
-    engine.strategy = STAY
-    lab.prescribe(turns)
-    lab.run(1)
-    at_rest = check() if check is not None and failure_of(lab) is None else []
+    try_turns(lab, turns)
+    at_rest: list[dict[str, Any]] = check() if check is not None and failure_of(lab) is None else []
     return failure_of(lab, at_rest)
 
 
@@ -28,46 +37,26 @@ def minimise(
     lab: Laboratory,
     failure: Failure,
     seconds: float,
-    check: Callable[[], list[dict[str, Any]]] | None = None,
+    check: Check = None,
     note: Callable[[Failure], None] = lambda best: None,
-) -> Failure:
-    """Return the simplest failure of the same rule that was found in the time; at least the one given."""
-    deadline = time.monotonic() + seconds
-    best, improved = failure, True
-    while improved and time.monotonic() < deadline:
-        improved = False
-        for turns in simpler(best.turns):
-            if time.monotonic() >= deadline:
-                break
-            tried = run_turns(lab, turns, check)
-            if tried and tried.rule == failure.rule and size(tried) < size(best):
-                tried.strategy, tried.execution = failure.strategy, failure.execution
-                best, improved = tried, True
-                note(best)
-                break
-    return best
+) -> Simplest:
+    """Return the simplest failure of the same rule that was found in the time, and what is known of simpler ones."""
+    begun = time.monotonic()
+    trials = Trials(lab, failure, begun + FIRST * seconds, check, note)
+    simplify(trials)
+    trials.deadline = begun + seconds
+    known = fewest_preemptions(trials)
+    other_failures(trials, known.preemptions)
+    simplify(trials)
+    return Simplest(trials.best, said(trials, known), known.preemptions == trials.best.preemptions)
 
 
-def size(failure: Failure) -> tuple[int, int, int]:
-    """Return what is made small, the most important first."""
-    return failure.preemptions, failure.steps, len(failure.turns)
-
-
-def simpler(turns: list[int]) -> Iterator[list[int]]:
-    """Yield schedules to try: beginnings; runs of one CPU left out, joined to others; single turns left out."""
-    step = max(1, len(turns) // 2)
-    while step >= 1:
-        yield turns[: len(turns) - step]
-        step //= 2
-    runs = [list(group) for _, group in groupby(turns)]
-    starts = [sum(len(run) for run in runs[:i]) for i in range(len(runs))]
-    for start, run in zip(starts, runs, strict=True):
-        yield turns[:start] + turns[start + len(run) :]
-    for i in range(1, len(runs)):
-        start = starts[i]
-        yield turns[:start] + [turns[start - 1]] * len(runs[i]) + turns[start + len(runs[i]) :]
-    for i in range(len(runs) - 2):
-        moved = [*runs[:i], runs[i] + runs[i + 2], runs[i + 1], *runs[i + 3 :]]
-        yield [cpu for run in moved for cpu in run]
-    for i in range(len(turns)):
-        yield turns[:i] + turns[i + 1 :]
+def said(trials: Trials, known: Fewest) -> str:
+    """Say what is known of failures with fewer preemptions than the simplest one found."""
+    preemptions = trials.best.preemptions
+    if preemptions == 0:
+        return "it needs no preemption"
+    if known.preemptions == preemptions:
+        return f"no failure with fewer preemptions exists: all {known.executions:,} orders with fewer were run"
+    proven = f"none with fewer than {known.preemptions} exists, " if known.preemptions else ""
+    return f"{proven}none with fewer than {preemptions} was found in {trials.executions:,} executions"

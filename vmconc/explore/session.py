@@ -20,8 +20,9 @@ from vmconc.explore.fits import check_fits
 from vmconc.explore.jobs import search_side_by_side
 from vmconc.explore.laboratory import Laboratory
 from vmconc.explore.meaning import about_races, meaning
-from vmconc.explore.minimise import minimise, run_turns
+from vmconc.explore.minimise import run_turns
 from vmconc.explore.search import Budget, Choice, Tally
+from vmconc.explore.smaller import Small, make_small
 from vmconc.explore.story import Row
 from vmconc.explore.target import Target, make
 from vmconc.explore.workers import Handed, Workers
@@ -37,6 +38,9 @@ class Explored(msgspec.Struct):
     tally: Tally
     failure: Failure | None = None
     found: Failure | None = None  # as it was before it was made simpler
+    simplest: str = ""  # what is known of simpler failures
+    proven: bool = False  # it is known that none has fewer preemptions
+    small: Target | None = None  # the program of the simpler failure
     artifact: str = ""
     interrupted: bool = False
     meaning: list[str] = []  # of having found nothing
@@ -114,13 +118,25 @@ def explore(
         kind = "orders of lock operations" if target.protocol else "happens-before classes"
         explored.meaning = [*meaning(tally, lab.engine.fibers, kind, choices[0]), about_races(target.races)]
     if found:
+        explored.small = target
+        found.rule = named_rule(target, found)
         if simplify:
-            explored.failure = minimise(lab, found, simplify, at_rest(lab, target), watcher.simplified)
+            small, simplest = make_small(Small(target, lab, found), simplify, at_rest, watcher.simplified)
+            explored.small, explored.failure = small.target, small.failure
+            explored.simplest, explored.proven = simplest.said, simplest.proven
         path = keep / f"{time.strftime('%Y%m%d-%H%M%S')}-{target.name}.failure.json"
-        artifact = artifact_of(target, explored.failure or found)
+        artifact = artifact_of(explored.small, explored.failure or found, explored.proven)
         failures.write(path, artifact)
         explored.artifact, explored.explained = str(path), replay(artifact).explained
     return explored
+
+
+def named_rule(target: Target, failure: Failure) -> str:
+    """Return the rule that is kept broken when a failure is made small: of several that of the bug switched on."""
+    from vmconc.explore.bugs import BUGS
+
+    named = [BUGS[name].rule for name in target.bugs if failures.breaks(failure, BUGS[name].rule)]
+    return next(iter(named), failure.rule)
 
 
 def look(
@@ -135,11 +151,11 @@ def look(
     return go_on(lab, choices, budget, seed, at_rest(lab, target), parts[0], note, keep_only, stop)
 
 
-def artifact_of(target: Target, failure: Failure) -> Artifact:
-    """Return a failure with all that its replay is compared with."""
+def artifact_of(target: Target, failure: Failure, proven: bool = False) -> Artifact:
+    """Return a failure with all that its replay is compared with; `proven`: none has fewer preemptions."""
     lab = make(target, watched=True)
     run_turns(lab, failure.turns, at_rest(lab, target))
-    return Artifact(target, failure, source_digest(), spoken(lab))
+    return Artifact(target, failure, source_digest(), spoken(lab), proven=proven)
 
 
 def replay(
@@ -156,7 +172,7 @@ def replay(
         with stop_at(lab.engine.steps):
             failure = run_turns(lab, artifact.failure.turns, check)
     engine: Any = lab.engine
-    same = failure is not None and failure.rule == artifact.failure.rule
+    same = failure is not None and failures.breaks(failure, artifact.failure.rule)
     same_code, diverged = source_digest() == artifact.digest, engine.diverged
     repeated, handed = repeat(lab, artifact, failure, check, times, processes)
     explained = explain(lab, artifact.failure.turns, check, everything)

@@ -8,7 +8,9 @@ import msgspec
 
 from vmconc.explore.laboratory import Laboratory
 from vmconc.program.errors import ProgramError
+from vmconc.program.plan import Plan
 from vmconc.program.programs import lock_program
+from vmconc.program.written import Written, plan_of, write_down
 
 STEPS = 1 << 14  # operations that are kept of an execution that is watched
 LOCK_MODULE = "vmconc.concurrent"
@@ -28,6 +30,7 @@ class Target(msgspec.Struct, frozen=True):
     limit: int = 100_000  # steps of an execution
     races: bool = False  # of a lock program: a data race is a failure
     check: str = ""  # of a lock program with several functions that could run last: which
+    written: Written | None = None  # the program's operations, if not all of them
 
     @property
     def name(self) -> str:
@@ -82,13 +85,25 @@ def number(name: str, text: str) -> int:
 
 def make_machine(target: Target, watched: bool, loaded: Callable[[], None]) -> Laboratory:
     """Return the machine of a plan under a protocol."""
-    from vmconc.explore.bugs import BUGS
     from vmconc.explore.machine import plan_laboratory
-    from vmconc.program.programs import load_program
 
-    if target.program.startswith(OF_BUG):
-        plan = BUGS[target.program.removeprefix(OF_BUG)].plan()
-    else:
-        plan = load_program(target.program, target.cpus, target.options, target.seed)
+    plan = plan_for(target)
     loaded()
     return plan_laboratory(plan, target.protocol, target.cpus, tuple(target.bugs), STEPS if watched else 0)
+
+
+def plan_for(target: Target) -> Plan:
+    """Return the plan of a target that is no lock program."""
+    from vmconc.explore.bugs import BUGS
+    from vmconc.program.programs import load_program
+
+    if target.written:
+        return plan_of(target.written, target.name).plan
+    if target.program.startswith(OF_BUG):
+        return BUGS[target.program.removeprefix(OF_BUG)].plan()
+    return load_program(target.program, target.cpus, target.options, target.seed)
+
+
+def written_plan(target: Target) -> Written:
+    """Return the operations of a target that is no lock program.  Raises ProgramError if there are too many LWPs."""
+    return target.written or write_down(plan_for(target))

@@ -85,6 +85,7 @@ class Memory:
         self.buffer, self.base = buffer, base
         self.words = memoryview(buffer).cast("B").cast("q")
         self.notes: Notes | None = None
+        self.bodies: dict = {}  # byte offset of a Stack -> body, end, argument; with the JIT off
         self.near = None  # a reference to the machine, where CPUs take turns
         Memory.live[base] = self
 

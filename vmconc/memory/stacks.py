@@ -5,7 +5,6 @@ registers that a call must preserve are saved, on the stack that is left.  With 
 """
 
 import platform
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import greenlet
@@ -83,7 +82,6 @@ ENTRY = {
         brk #1""",
 }
 GREENLETS: dict[int, greenlet.greenlet] = {}  # by byte offset of the Stack, with the JIT off
-BODIES: dict[int, tuple[Callable[..., object], Callable[..., object], object]] = {}  # body, end, argument
 
 
 def stack_switch(here, there) -> None:
@@ -94,7 +92,7 @@ def stack_switch(here, there) -> None:
 
 def stack_fresh(stack, cpu) -> None:
     """Have the next switch to a stack begin with the body, called with `cpu` and its argument."""
-    body, end, argument = BODIES[stack.off]
+    body, end, argument = stack.memory.bodies[stack.off]
 
     def run() -> None:
         body(cpu, argument) if argument is not None else body(cpu)

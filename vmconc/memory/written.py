@@ -56,6 +56,8 @@ class Notes:
         self.words()[COUNT] = 0
         self.words()[COPY] = ctypes.addressof(ctypes.c_char.from_buffer(self.copy)) - self.memory.base
         self.copy[:] = self.memory.buffer[: self.size]
+        edges = np.flatnonzero(np.diff(self.map() == 0, prepend=False, append=False)) << LINE_SHIFT
+        self.spans = [(int(first), min(int(end), self.size)) for first, end in edges.reshape(-1, 2)]
 
     def bring_back(self) -> None:
         """Copy back every line that is not kept: what nobody noted may have been written too."""

@@ -22,6 +22,7 @@ from vmconc.schedule.gates import bar, open_gate
 from vmconc.schedule.order import FOLLOWED, NOTED, UNPLACED, next_in_order, next_luck, note_chosen
 from vmconc.schedule.pct import fall_behind
 from vmconc.schedule.records import (
+    ANY,
     ASLEEP,
     CUT,
     DEADLOCK,
@@ -38,12 +39,13 @@ from vmconc.schedule.records import (
     engine_of,
     exploring,
     fiber_of,
+    is_ready,
     make_ready,
     unready,
 )
 from vmconc.schedule.states import note_state
 from vmconc.schedule.steps import STEP_LOAD, STEP_SLEEP, STEP_STORE, log_step
-from vmconc.schedule.strategies import begin_strategy, choose, choose_only, happens, stepped
+from vmconc.schedule.strategies import STAY, begin_strategy, choose, choose_only, happens, stepped
 
 
 @kernel
@@ -71,11 +73,20 @@ def diverge(engine):
 def prescribed(engine, index):
     """Return the CPU that the replay prescribes; if it cannot go on note that, and ask the strategy."""
     chosen = next_given(engine)
-    for i in range(engine.ready_count):
-        if engine.ready[i] == chosen:
-            return chosen
-    diverge(engine)
+    if chosen != ANY and is_ready(engine, chosen):
+        note_apart(engine, engine.strategy == STAY and choose(engine, index) != chosen)
+        return chosen
+    if chosen != ANY:
+        diverge(engine)
+    note_apart(engine, False)
     return choose(engine, index)
+
+
+@kernel
+def note_apart(engine, apart):
+    """Note whether the next decision, which is prescribed, would have been another one."""
+    if engine.turns < table(engine, "Turn").capacity:
+        record(engine, "Turn", engine.turns).apart = int(apart)
 
 
 @controlled_only
@@ -91,8 +102,9 @@ def chance(cpu, share):
     elif engine.turns < engine.given:
         given = next_given(engine)
         if 0 <= given <= 1:
+            note_apart(engine, given != value)
             value = given
-        else:
+        elif given != ANY:
             diverge(engine)
     note_turn(engine, value)
     note_chosen(engine, -1 - value, 0)
@@ -374,6 +386,7 @@ def execute(near, engine):
     if engine.ended == GOING and engine.ready_count == 0:
         engine.ended = FINISHED if engine.working == 0 else DEADLOCK
     elif engine.ended == GOING:
+        engine.current = engine.fibers  # nobody: who goes first preempts nobody
         chosen = decide(engine, engine.ready[0])
         engine.current = chosen
         hand_over(near, engine, engine.fibers, chosen)
@@ -388,8 +401,8 @@ def execute(near, engine):
 def explore(near, count):
     """Run up to `count` executions, each from the machine's first state; stop after one that ends badly.
 
-    Stop too after one that ends in a state that was not seen before.  Returns how many were run.  The machine stays as
-    the last one left it.
+    Stop too after one that ends in a state that was not seen before or is known to be bad, and when a search has run
+    all there are.  Returns how many were run.  The machine stays as the last one left it.
     """
     engine = engine_of(near)
     for number in range(count):

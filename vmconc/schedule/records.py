@@ -22,6 +22,7 @@ KEPT = (
     "Access",
 )  # fmt: skip
 BRANCHES = 1 << 14  # decisions of an execution that a search through all of them can vary
+ANY = -1  # a decision that a replay leaves to the strategy
 
 # Why an execution ended.
 GOING, FINISHED, DEADLOCK, LIVELOCK, TOO_LONG, VIOLATED, CUT = range(7)  # CUT: the rest is known (dpor.py)
@@ -100,7 +101,8 @@ class Scheduler:
     state_first: int = guard("init")  # byte offsets between which two final states differ, if they do
     state_end: int = guard("init")
     states: int = guard("cpu")  # different final states seen
-    is_new: int = guard("cpu")  # the last execution ended in one that was not seen before
+    is_new: int = guard("cpu")  # the last execution ended in one that was not seen before, or in a bad one
+    state_at: int = guard("cpu")  # place of that one among those seen
     classing: int = guard("init")  # executions are told apart by their happens-before classes
     racing: int = guard("init")  # data races are looked for
     era: int = guard("cpu")  # number of the execution
@@ -144,6 +146,7 @@ class Turn:
     """One decision: which CPU went on, or what came of chance."""
 
     cpu: int = guard("cpu")
+    apart: int = guard("cpu")  # stay: it was prescribed, and would have been another one
 
 
 @struct(align=32, private=True)
@@ -182,9 +185,10 @@ class Branch:
 
 @struct(align=8, private=True)
 class Seen:
-    """The hash of one final state, 0: none yet."""
+    """One final state."""
 
-    state: int = guard("cpu")
+    state: int = guard("cpu")  # its hash, 0: none yet
+    bad: int = guard("init")  # it was looked at and something is wrong with it
 
 
 @struct(align=8, private=True)

@@ -10,7 +10,7 @@ FULL = 2  # the table is full when one of so many places is taken
 
 @kernel
 def note_state(near, engine):
-    """Note the state an execution ended in; `is_new` tells whether it is one to look at.
+    """Note the state an execution ended in; `is_new` tells whether it is one to look at: new, or known to be bad.
 
     Nothing is noted without a table of states.  When it is full every state is taken to be seen.
     """
@@ -23,10 +23,13 @@ def note_state(near, engine):
     while True:
         entry = at(near, "Seen", seen.first + place * seen.stride)
         if entry.state == state:
+            engine.is_new = entry.bad
+            engine.state_at = place
             return
         if entry.state == 0:
             entry.state = state
             engine.states += 1
             engine.is_new = 1
+            engine.state_at = place
             return
         place = (place + 1) % seen.capacity

@@ -77,8 +77,13 @@ def choose_only(engine):
 
 @kernel
 def happens(engine, share):
-    """Tell whether something happens that does in `share` of 1,000 cases; a search through all tries both."""
-    return choose_outcome(engine) if engine.strategy == DFS else draw(engine, THOUSAND) < share
+    """Tell whether something happens that does in `share` of 1,000 cases.
+
+    A search through all executions tries both, and where nobody is preempted nothing happens.
+    """
+    if engine.strategy == DFS:
+        return choose_outcome(engine) != 0
+    return engine.strategy != STAY and draw(engine, THOUSAND) < share
 
 
 @partial(kernel, within=True)
