@@ -14,6 +14,7 @@ from helpers_schedule import (
     read_twice_or_write,
     spin_for_ever,
     tangle,
+    wait_for_last,
     wait_or_signal,
     write_log,
 )
@@ -78,6 +79,14 @@ def test_an_update_without_a_lock_is_lost_in_some_executions_and_not_in_others()
 
 def test_without_preemption_no_update_is_lost():
     assert values_seen(laboratory(add_bare, 3, strategy=STAY), 3) == {3}
+
+
+def test_without_preemption_who_waits_without_sleeping_lets_others_go_on():
+    """The first looks for what the second does, with a third that could go on too."""
+    lab = laboratory(wait_for_last, 3, strategy=STAY)
+    lab.argument.rounds = 1
+    lab.segment.memory.notes.take_copy()
+    assert lab.run(1) == 1 and lab.engine.ended == FINISHED and lab.argument.flag == 1
 
 
 @pytest.mark.parametrize("body", [produce_or_consume, wait_or_signal])
