@@ -20,6 +20,7 @@ from vmconc.vm.radix import radix_get, radix_next
 from vmconc.vm.structs import OBJ_DEAD, OBJ_ONEMAPPING, OBJT_VNODE
 
 TERMINATE = site("vm_object_terminate.busy")
+ENDED = 1 << 40  # added to hold_count when an object has been torn down: who drops the last hold frees the record
 
 
 @operation
@@ -57,17 +58,18 @@ def object_hold(cpu, object, mode, site):
 
 @kernel
 def object_drop(cpu, object):
-    """Release the token on top and the hold; free the record if it was the last of a dead object.
+    """Release the token on top and the hold; free the record if it was the last of an ended object.
+
+    Nothing of the object may be looked at after the hold: whether it has ended stands in the same word.
 
     Locks: entry  the object's token on top of the stack
            exit   not
     """
     token_release(cpu, object.token)
     before = atomic_add(object, "hold_count", -1)
-    if before < 1:
+    if before & ENDED - 1 == 0:
         broken(cpu, COUNT_UNDERFLOW, offset(object), 1, before)
-    last = before == 1 and object.flags & OBJ_DEAD != 0 and object.ref_count == 0
-    if last and not table_give(cpu, table(cpu, "VmObject"), offset(object)):
+    if before == ENDED + 1 and not table_give(cpu, table(cpu, "VmObject"), offset(object)):
         broken(cpu, DOUBLE_FREE, offset(object), 0, 0)
 
 
@@ -110,7 +112,7 @@ def object_free_pages(cpu, object, start, end):
 def object_terminate(cpu, object):
     """Tear an object down whose last reference is gone.
 
-    Locks: entry  the object's token exclusively
+    Locks: entry  the object held and its token exclusively
            exit   same; the object is dead and empty, its record lives while somebody holds it
     """
     object_set(object, OBJ_DEAD)
@@ -119,4 +121,5 @@ def object_terminate(cpu, object):
         broken(cpu, COUNT_UNDERFLOW, offset(object), 0, object.ref_count)
     object_free_pages(cpu, object, 0, 1 << 60)
     pip_wait(cpu, object.pip)
+    atomic_add(object, "hold_count", ENDED)
 

@@ -105,7 +105,7 @@ class VmObject:
     type: int = guard("token")
     flags: int = guard("atomic")
     ref_count: int = guard("atomic")
-    hold_count: int = guard("atomic")
+    hold_count: int = guard("atomic")  # and whether it has been torn down: object.ENDED
     generation: int = guard("atomic")
     pip: Embed("Pip") = guard("atomic")
     vnode: "Vnode" = guard("const")  # its file, null if anonymous
