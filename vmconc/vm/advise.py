@@ -27,10 +27,10 @@ CLEAN = site("vm_map_clean")
 
 @operation
 def object_below(cpu, entry):
-    """Return the object one layer below an entry's first, null if there is none.
+    """Return the object one layer below an entry's first, null if there is none or it is no file's.
 
     Locks: entry  the map
-           exit   same
+           exit   same; tokens may have been lost
     """
 
 
@@ -150,7 +150,7 @@ def clean_entry(cpu, entry, start, end):
     object = entry.object
     if object.type != OBJT_VNODE:
         object = object_below(cpu, entry)
-    if object and object.type == OBJT_VNODE and object.flags & OBJ_WRITEABLE != 0:
+    if object and object.flags & OBJ_WRITEABLE != 0:
         clean_object(cpu, object, start, end)
 
 

@@ -144,6 +144,6 @@ def fork(cpu, parent, entry, child, copy):
 
 @implements(object_below, "backing")
 def below(cpu, entry):
-    """The list's first object."""
+    """The list's first object, if it is a file's."""
     ba = entry.ba.backing_ba
-    return ba.object if ba else null(entry.object)
+    return ba.object if ba and ba.object.type == OBJT_VNODE else null(entry.object)

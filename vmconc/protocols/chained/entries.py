@@ -5,7 +5,7 @@
 """
 
 from vmconc.locks.chain import chain_wait
-from vmconc.locks.classes import EXCLUSIVE
+from vmconc.locks.classes import EXCLUSIVE, SHARED
 from vmconc.locks.sites import site
 from vmconc.memory.atomics import atomic_add
 from vmconc.memory.jit import kernel
@@ -40,6 +40,7 @@ SHADOW = site("vm_object_shadow.source")
 SHADOW_RESULT = site("vm_object_shadow.result")
 CLIP = site("vm_map_clip.object")
 FORK = site("chained.vm_map_copy_entry")
+BELOW = site("vm_map_clean.link")
 FORK_SHARE = site("chained.vmspace_fork.share")
 
 
@@ -175,5 +176,15 @@ def fork(cpu, parent, entry, child, copy):
 
 @implements(object_below, "chained")
 def below(cpu, entry):
-    """The object that the first one points to.  Another space may change the link; a file's object stays for ever."""
-    return entry.object.backing_object
+    """The object that the first one points to, if it is a file's: that stays, any other may be gone with the link.
+
+    Locks: entry  the map
+           exit   same; tokens may have been lost
+    """
+    object = entry.object
+    object_hold(cpu, object, SHARED, BELOW)
+    below = object.backing_object
+    if below and below.type != OBJT_VNODE:
+        below = null(below)
+    object_drop(cpu, object)
+    return below
