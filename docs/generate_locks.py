@@ -47,6 +47,7 @@ KEYWORDS = {
     "atomic": "any CPU may change it, one word at a time",
     "cpu": "one CPU writes it; others read it as a hint",
     "hint": "any CPU writes it without a lock; a lost update does no harm",
+    "peek": "behind a lock: also read without it, by who can do with a value that is old",
     "order": "written by whoever the program's order says is alone with it",
     "init": "written before any worker runs",
 }
@@ -256,7 +257,7 @@ A guard is one of these words, or a lock:
 A lock is named by a field of the record (`token`) or by a path that begins with a role: `owner` is the record that the
 tree belongs to, `map` the map that the entry is in, `page` the page that is mapped, `queue` the queue that the record
 is on, `object` the object that the page is in; `ilock_spin` is the spinlock of the `RangeList`. **Two guards mean:
-either to read, both to write.**
+either to read, both to write.** `atomic` behind a lock: an atomic operation needs no lock.
 
 {structs}
 ## Sites

@@ -13,19 +13,20 @@ from pathlib import Path
 from vmconc.explore.bugs import CATALOGUE
 from vmconc.explore.search import PORTFOLIO, Budget
 from vmconc.explore.session import Watcher, explore
-from vmconc.explore.target import OF_BUG, Target
+from vmconc.explore.target import LOCKS, OF_BUG, POINTS, Target
 from vmconc.protocols import protocol_names
 
 SIMPLIFY = 10.0  # seconds
 
 
-def targets() -> list[Target]:
+def targets(points: str) -> list[Target]:
     """Return each program under each protocol, once."""
     found = {}
     for bug in CATALOGUE:
         for protocol in protocol_names():
             key = (bug.program.__name__, protocol, bug.io_errors)
-            found.setdefault(key, Target(OF_BUG + bug.name, protocol, bug.cpus, io_errors=bug.io_errors))
+            target = Target(OF_BUG + bug.name, protocol, bug.cpus, io_errors=bug.io_errors, points=points)
+            found.setdefault(key, target)
     return list(found.values())
 
 
@@ -34,9 +35,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--executions", type=int, default=250_000, help="executions of each program and protocol")
     parser.add_argument("--seed", type=int, default=0, help="seed of the strategies")
+    parser.add_argument("--points", choices=POINTS, default=LOCKS, help="what is a step, as for vmconc explore")
     options = parser.parse_args()
     total, failed, begun = 0, 0, time.monotonic()
-    for target in targets():
+    for target in targets(options.points):
         budget = Budget(options.executions)
         explored = explore(target, PORTFOLIO, budget, options.seed, SIMPLIFY, Path("failures"), Watcher())
         total += explored.tally.executions

@@ -31,6 +31,15 @@ def one_more(name, field, pick=Hand.alive):
     return breaker
 
 
+def nobody_has(name, field):
+    """Return a breaker that leaves an allocated record without references."""
+
+    def breaker(hand):
+        hand.view(name)[field][hand.alive(name)] = 0
+
+    return breaker
+
+
 def layer_without_object(hand):
     table, _, place = hand.link()
     hand.view(table)[place]["object" if table == "Backing" else "backing_object"] = 12345
@@ -188,6 +197,8 @@ BREAKERS = {
     "a reference too many": ("ref-count", one_more("VmObject", "ref_count")),
     "a layer without object": ("layer-object", layer_without_object),
     "a ring of layers": ("acyclic", ring),
+    "an object that nobody has": ("leak", nobody_has("VmObject", "ref_count")),
+    "a space that nobody is in": ("leak", nobody_has("Vmspace", "refs")),
     "pip left": ("pip", one_more("VmObject", "pip.word")),
     "hold left": ("hold-count", one_more("VmObject", "hold_count")),
     "a dead object": ("dead-object", dead_object),

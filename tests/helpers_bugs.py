@@ -3,6 +3,7 @@
 from vmconc.checks.quiescent import check_quiescent
 from vmconc.checks.violations import inline_violations
 from vmconc.explore.machine import plan_laboratory
+from vmconc.explore.target import ACCESSES
 from vmconc.schedule.records import ENDINGS, FINISHED, VIOLATED
 from vmconc.schedule.strategies import PCT, POS, UNIFORM
 
@@ -11,7 +12,7 @@ MIX = ((UNIFORM, 0), (PCT, 2), (POS, 0), (PCT, 3))  # strategy and, for PCT, the
 
 def bug_laboratory(bug, protocol, bugs=(), random=1):
     """Return an engine for the bug's program, under a build with these bugs."""
-    lab = plan_laboratory(bug.plan(), protocol, bug.cpus, bugs)
+    lab = plan_laboratory(bug.plan(), protocol, bug.cpus, bugs, accesses=bug.points == ACCESSES)
     lab.engine.io_errors, lab.engine.random = bug.io_errors, random
     return lab
 

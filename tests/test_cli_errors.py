@@ -66,6 +66,7 @@ BAD = [
     (["explore", "lost_update", "--preemptions", "-2"], "--preemptions -2"),
     (["explore", "lost_update", "--strategy", "dfs", "--jobs", "2"], "--jobs 2: --strategy dfs"),
     (["explore", "fork_chain", "--depth", "0"], "--depth 0"),
+    (["explore", "fork_chain", "--points", "words"], "--points 'words'"),
     (["explore", "fork_chain", "--steps", "0"], "--steps 0"),
     (["explore", "fork_chain", "--races"], "--races"),
     (["explore", "fork_chain", "--jobs", "-1"], "--jobs -1"),

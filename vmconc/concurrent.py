@@ -49,6 +49,7 @@ from vmconc.locks.spin import Spin, spin_lock, spin_unlock
 from vmconc.locks.threads import join, start
 from vmconc.memory import refs
 from vmconc.memory.atomics import atomic_add, atomic_and, atomic_cas, atomic_or, atomic_store, atomic_swap
+from vmconc.memory.build import ALWAYS
 from vmconc.memory.jit import kernel
 from vmconc.memory.struct import STRUCTS, Embed, Words, guard
 from vmconc.memory.table import slot_of
@@ -116,7 +117,7 @@ def shared(cls: type) -> type:
             cls.__annotations__[name] = Embed(kind.struct)
     while slot_of(cls.__name__) in {slot_of(name) for name in STRUCTS}:
         cls.__name__ += "_"
-    twin = refs.struct(cls, points=True)
+    twin = refs.struct(cls, points=ALWAYS)
     twin.begins, twin.atomics = begins, atomics
     return twin
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from vmconc.memory.segment import HEADER
-from vmconc.memory.struct import STRUCTS, Embed
+from vmconc.memory.struct import STRUCTS, Embed, resolve
 from vmconc.memory.table import slot_of
 
 
@@ -23,6 +23,14 @@ def place(segment: Any, offset: int) -> str:
     if machine.pool <= offset < machine.size:
         return f"frame {(offset - machine.pool) // 4096}"
     return f"offset {offset:#x}"
+
+
+def guards(segment: Any, offset: int) -> tuple[str, ...]:
+    """Return the guards that the field at a byte offset declares."""
+    record, _, *names = place(segment, offset).split(" ")
+    fields = STRUCTS[record].fields
+    field: Any = resolve(fields, ".".join(names)) if names else next(iter(fields.values()))
+    return tuple(field.guard)
 
 
 def path(struct: str, inside: int) -> list[str]:

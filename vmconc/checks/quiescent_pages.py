@@ -98,7 +98,14 @@ def check_sleepers(state: State, layers: Layers, report: Report) -> None:
 
 
 def check_leaks(state: State, layers: Layers, report: Report) -> None:
-    """Check that nothing is left when no space is: but for files, their objects and what these hold (45)."""
+    """Check that nothing is left when no space is: but for files, their objects and what these hold (45).
+
+    And at any time no space or object that nobody refers to: other records are looked for where they belong.
+    """
+    for name, field in (("Vmspace", "refs"), ("VmObject", "ref_count")):
+        table = state[name]
+        lost = table.alive[table[field][table.alive] == 0]
+        report.each("leak", table, "", lost, "free", "allocated, and nothing refers to it")
     if len(state["Vmspace"].alive):
         return
     for name in ("VmMapEntry", "Backing", "PageTable", "PvEntry"):

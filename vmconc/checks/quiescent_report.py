@@ -40,7 +40,7 @@ RULES = {
     "page-queue": "every page is on exactly the queue it says, and queues count right",
     "wire-count": "a page is wired as often as translations say, and then it is on no paging queue (invariant 30)",
     "space-refs": "a space has as many references as LWPs",
-    "leak": "nothing is left when all spaces are gone (invariant 45)",
+    "leak": "what nothing refers to is free, and all is when all spaces are gone (invariant 45)",
 }
 
 

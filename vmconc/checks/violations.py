@@ -3,9 +3,9 @@
 from typing import Any
 
 from vmconc.checks.held import held_locks, operation, say_held
-from vmconc.checks.places import place
+from vmconc.checks.places import guards, place
 from vmconc.checks.races import field_of, races, say_race
-from vmconc.locks.rules import DATA_RACE, MESSAGES, ORACLE, RULES, TABLE_FULL
+from vmconc.locks.rules import DATA_RACE, GUARDED_BY, MESSAGES, ORACLE, RULES, TABLE_FULL
 from vmconc.memory.struct import STRUCTS
 from vmconc.memory.table import slot_of
 
@@ -33,14 +33,21 @@ def report(segment: Any, violation: Any) -> dict[str, Any]:
         "lwp": violation.lwp,
         "operation": operation(segment, violation.op),
         "subject": subject(segment, violation),
-        "expected": violation.expected,
-        "found": violation.found,
+        **numbers(segment, violation),
         "held": held_locks(segment, violation),
         "seed": segment.machine.seed,
     }
     if violation.rule == DATA_RACE:
         described["accesses"] = races(segment, violation)
     return {**described, "text": text(described)}
+
+
+def numbers(segment: Any, violation: Any) -> dict[str, Any]:
+    """Say what was expected and found; of an access in words."""
+    access = "write" if violation.found else "read"
+    if violation.rule == GUARDED_BY:
+        return {"expected": ", ".join(guards(segment, violation.subject)), "found": f"{access} without"}
+    return {"expected": violation.expected, "found": violation.found}
 
 
 def subject(segment: Any, violation: Any) -> str:

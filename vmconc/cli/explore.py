@@ -50,6 +50,10 @@ def explore(
         bool, typer.Option("--as-committed", help="Switch on the bugs that the protocols were committed with.")
     ] = False,
     io_error_rate: o.ErrorRate = 0.0,
+    points: Annotated[
+        str,
+        typer.Option("--points", help="Steps of a machine: locks, or accesses to its shared records as well."),
+    ] = "locks",
     steps: Annotated[int, typer.Option("--steps", help="Steps after which an execution is given up.")] = 100_000,
     minimise: Annotated[
         str, typer.Option("--minimise", metavar="TIME", help="Time to make a failure simpler; 0: leave it.")
@@ -76,6 +80,7 @@ def explore(
     """
     check(strategy, depth, preemptions, cpus, executions, steps, jobs)
     check_html(html)
+    check_points(points)
     from vmconc.cli.show import print_json
     from vmconc.cli.show_explore import Progress, show_explored
     from vmconc.coordinator.resolve import settings
@@ -93,7 +98,7 @@ def explore(
         targets = targets_of(what, protocol, cpus, seed, settings(given), errors, steps)
     else:
         targets = targets_of_bug(bugs, protocol, errors, steps)
-    targets = with_races(with_bugs(targets, bugs, as_committed), races)
+    targets = with_races(with_points(with_bugs(targets, bugs, as_committed), points), races)
     if len(targets) > 1 and (checkpoint or resume):
         raise UsageError("a checkpoint keeps one search, and this is one under each protocol; choose a --protocol")
     if strategy in UNKEPT and (checkpoint or resume):
@@ -146,6 +151,23 @@ def check(strategy: str, depth: int, preemptions: int, cpus: int, executions: in
         raise UsageError(f"--steps {steps} is too few; choose 1 or more")
 
 
+def check_points(points: str) -> None:
+    """Raise UsageError naming option, value and fix."""
+    from vmconc.explore.target import POINTS
+
+    if points not in POINTS:
+        raise UsageError(f"--points {points!r} is unknown; choose one of {', '.join(POINTS)}")
+
+
+def with_points(targets: list["Target"], points: str) -> list["Target"]:
+    """Make accesses steps if that is asked for; of a lock program they are anyway."""
+    from msgspec.structs import replace
+
+    from vmconc.explore.target import ACCESSES
+
+    return [replace(target, points=points) if target.protocol and points == ACCESSES else target for target in targets]
+
+
 def targets_of(
     what: str, protocol: str, cpus: int, seed: int, options: dict[str, str], io_errors: int, steps: int
 ) -> list["Target"]:
@@ -176,7 +198,9 @@ def targets_of_bug(bugs: list[str], protocol: str, io_errors: int, steps: int) -
     if not names:
         raise UsageError(f"--bug {bug.name} is none of {protocol}; choose --protocol {bug.protocols[0]}")
     errors = io_errors or bug.io_errors
-    return [Target(OF_BUG + bug.name, name, bug.cpus, io_errors=errors, limit=steps) for name in names]
+    return [
+        Target(OF_BUG + bug.name, name, bug.cpus, io_errors=errors, limit=steps, points=bug.points) for name in names
+    ]
 
 
 def with_bugs(targets: list["Target"], bugs: list[str], as_committed: bool) -> list["Target"]:

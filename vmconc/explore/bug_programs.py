@@ -111,6 +111,19 @@ def share_a_list(build: PlanBuilder) -> None:
     build.exit_(parent)
 
 
+def unmaps_of_shared_list(build: PlanBuilder) -> None:
+    """Let two spaces share the layer below their first objects, and both unmap it; two more have its object as well."""
+    parent = mapped(build, 1)
+    build.touch(parent, BASE, write=True)
+    child = build.fork(parent)
+    build.fork(parent)
+    build.spawn()  # so that who unmaps does so on another CPU
+    build.touch(child, BASE, write=True)
+    grandchild = build.fork(child)
+    build.munmap(child, BASE, PAGE)
+    build.munmap(grandchild, BASE, PAGE)
+
+
 def walk_against_collapse(build: PlanBuilder, file: bool = False) -> None:
     """Read a page of the third layer while the parent forks: only the second layer points to the third by then."""
     parent = mapped(build, 3, file=file)
@@ -150,6 +163,37 @@ def unmap_part(build: PlanBuilder) -> None:
     parent = mapped(build, 2)
     build.touch(parent, page(1), write=True)
     build.munmap(parent, page(1), PAGE)
+
+
+def unmap_all(build: PlanBuilder) -> None:
+    """Unmap the only page."""
+    parent = mapped(build, 1)
+    build.touch(parent, BASE, write=True)
+    build.munmap(parent, BASE, PAGE)
+
+
+def unmaps_of_shared(build: PlanBuilder) -> None:
+    """Share a page with a child; then both unmap it."""
+    parent = mapped(build, 1, MAP_SHARED)
+    child = build.fork(parent)
+    build.munmap(parent, BASE, PAGE)
+    build.munmap(child, BASE, PAGE)
+
+
+def advise_against_unmap(build: PlanBuilder) -> None:
+    """Give a hint about a page while another LWP unmaps it."""
+    parent = mapped(build, 1)
+    thread = build.vfork(parent)
+    build.touch(parent, BASE, write=True)
+    build.madvise(thread, BASE, PAGE, ADVICE_DONTNEED)
+    build.munmap(parent, BASE, PAGE)
+
+
+def sync_private(build: PlanBuilder) -> None:
+    """Write modified pages of a private file mapping back: only the file's own pages are."""
+    parent = mapped(build, 1, file=True)
+    build.touch(parent, BASE, write=True)
+    build.msync(parent, BASE, PAGE)
 
 
 def fault_against_madvise(build: PlanBuilder) -> None:

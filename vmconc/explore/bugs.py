@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vmconc.explore import bug_programs as programs
+from vmconc.explore.target import ACCESSES, LOCKS
 from vmconc.program.builder import PlanBuilder
 from vmconc.program.plan import Plan
 
@@ -27,6 +28,7 @@ class Bug:
     interleaving: str
     cpus: int = 2
     io_errors: int = 0  # of 1,000 disk requests fail
+    points: str = LOCKS  # what has to be a step for it to be found
     committed: bool = False  # the protocol has it as it was committed; here it is mended
 
     def plan(self) -> Plan:
@@ -133,6 +135,12 @@ CATALOGUE = (
         "reference to the object that T1 is about to put a page into.",
     ),
     Bug(
+        "B26", "the last reference is dropped without a lock, and nobody ends the object", "leak",
+        "mutation, like DragonFly 1f8fc82a8c", BOTH, programs.unmap_all,
+        "T1 unmaps the only entry of an object and takes its reference count from one to zero as if others remained. "
+        "The object and its pages stay for ever.",
+    ),
+    Bug(
         "B27", "a page is allocated with a shared token", "page-without-token", "mutation", BOTH,
         programs.write_anonymous,
         "T1 finds no page and allocates one without asking for the token exclusively; so may T2.",
@@ -198,6 +206,13 @@ CATALOGUE = (
         "wired.",
     ),
     Bug(
+        "B45", "a map is unlocked before the entry that was found in it is looked at", "guarded-by",
+        "inferred from 9de48ead, where procfs does", BOTH, programs.advise_against_unmap,
+        "T1 looks an entry up, unlocks the map and reads the entry's range and object. T2 unmaps it: the entry is "
+        "free.",
+        points=ACCESSES,
+    ),
+    Bug(
         "B64", "a token is kept when the way to the file has to begin anew", "token-lifo",
         "mutation, like DragonFly 552112a039", ("chained",), programs.walk_against_collapse_of_file,
         "T1 is on its way down the chain to lock the file, without chain locks. T2 collapses: the link that T1 "
@@ -207,6 +222,27 @@ CATALOGUE = (
         "B65", "tokens are released in another order than they were taken", "token-lifo", "mutation", BOTH,
         programs.read_third_layer,
         "T1 goes on from the second layer to the third and releases the second's token, with the third's on top.",
+    ),
+    Bug(
+        "B69", "who drops the last hold of an object asks the object whether it is dead", "use-after-free",
+        "found here: vm_object_drop without the token", BOTH, programs.unmaps_of_shared,
+        "T1 has released the token and dropped its hold, the last. T2 takes a hold, drops the last reference, ends the "
+        "object, drops its hold and frees the record. T1 reads the flags of the free record; or it reads them before, "
+        "and both free it.",
+        points=ACCESSES,
+    ),
+    Bug(
+        "B70", "msync follows an object's link without token or chain lock", "guarded-by", "found here", ("chained",),
+        programs.sync_private,
+        "T1 reads which object is below that of an entry, holding only the map. A collapse by another space may change "
+        "the link and free that object, whose type T1 reads next.",
+        points=ACCESSES,
+    ),
+    Bug(
+        "B71", "a layer's refs are read again after they were taken down", "double-free", "mutation", ("backing",),
+        programs.unmaps_of_shared_list,
+        "C and G share a layer and unmap it. Both take a pointer away, then both read that none is left, and both "
+        "free it.",
     ),
 )  # fmt: skip
 

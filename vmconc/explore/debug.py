@@ -50,11 +50,12 @@ def enter(frame: FrameType) -> None:
         outer.f_trace = debugger.trace_dispatch
         debugger.botframe = outer
         outer = outer.f_back
-    points, ACCESS[:] = list(ACCESS), []  # what the user looks at is no step of the program
+    points = dict(ACCESS)
+    ACCESS.clear()  # what the user looks at is no step of the program
     try:
         debugger.interaction(frame, None)
     finally:
-        ACCESS[:] = points
+        ACCESS.update(points)
     if debugger.quitting:
         raise bdb.BdbQuit
     if debugger.stoplineno != NO_STOP or debugger.breaks:

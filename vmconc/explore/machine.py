@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from vmconc.explore.guards import declare_guards, guard_tables
 from vmconc.explore.laboratory import CLASSES, Laboratory, engine_tables
 from vmconc.memory.build import Build
 from vmconc.memory.segment import Sizes, create
@@ -19,9 +20,18 @@ WORDS = 1 << 12  # room for the locks and channels that the executions of a smal
 
 
 def plan_laboratory(
-    plan: Plan, protocol: str, cpus: int, bugs: tuple[str, ...] = (), watched: int = 0, frames: int = 0
+    plan: Plan,
+    protocol: str,
+    cpus: int,
+    bugs: tuple[str, ...] = (),
+    watched: int = 0,
+    frames: int = 0,
+    accesses: bool = False,
 ) -> Laboratory:
-    """Return an engine for a plan under a protocol; `watched`: keep so many lock operations of an execution."""
+    """Return an engine for a plan under a protocol; `watched`: keep so many lock operations of an execution.
+
+    `accesses`: each access to a shared record is a step too.
+    """
     from vmconc.vm.disk import disk_serve
     from vmconc.vm.run import run_cpu
 
@@ -30,8 +40,12 @@ def plan_laboratory(
     sizes = sizes_for(plan, options, cpus)
     engine = engine_tables(cpus + 1, states=STATES, noted=watched, words=WORDS, classes=CLASSES)
     tables = {**sizes.tables, "Step": watched, **engine}
-    segment = create(Sizes(tables, sizes.frames), Build("controlled", protocol, bugs), cpus=cpus)
+    if accesses:
+        tables |= guard_tables()
+    segment = create(Sizes(tables, sizes.frames), Build("controlled", protocol, bugs, accesses), cpus=cpus)
     boot(segment, plan, options, cpus)
+    if accesses:
+        declare_guards(segment)
     segment.machine.go = 1
     lab = Laboratory(segment, [run_cpu] * cpus + [disk_serve], daemons=1)
     lab.distinguish("VmPage", "Op")  # all that is checked at rest lies between

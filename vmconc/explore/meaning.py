@@ -3,6 +3,7 @@
 import math
 
 from vmconc.explore.search import EXHAUSTIVE, PORTFOLIO, Choice, Tally
+from vmconc.explore.target import LOCKS, Target
 from vmconc.schedule.records import BRANCHES
 from vmconc.schedule.strategies import DFS, DPOR
 
@@ -71,6 +72,14 @@ def exhaustive(tally: Tally, choice: Choice) -> list[str]:
     if tally.unnoted:
         lines.append(f"some were longer than {BRANCHES:,} decisions: those after that were not varied")
     return lines
+
+
+def step_of(target: Target) -> str:
+    """Say what a step was: between two of them nobody else ran."""
+    if target.protocol and target.points == LOCKS:
+        return "a step was a lock operation, a sleep, a wake-up or a page-in: --points accesses finds more, later"
+    what = "its shared records" if target.protocol else "the @shared class"
+    return f"a step was an access to a field of {what}, a lock operation, a sleep or a wake-up"
 
 
 def missed(tally: Tally, cpus: int, depth: int) -> str:

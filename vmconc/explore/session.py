@@ -19,7 +19,7 @@ from vmconc.explore.failure import Artifact, Failure
 from vmconc.explore.fits import check_fits
 from vmconc.explore.jobs import search_side_by_side
 from vmconc.explore.laboratory import Laboratory
-from vmconc.explore.meaning import about_races, meaning
+from vmconc.explore.meaning import about_races, meaning, step_of
 from vmconc.explore.minimise import run_turns
 from vmconc.explore.search import Budget, Choice, Tally
 from vmconc.explore.smaller import Small, make_small
@@ -116,7 +116,8 @@ def explore(
     explored = Explored(target, tally, found, found, interrupted=requests.count > 0)
     if not found:
         kind = "orders of lock operations" if target.protocol else "happens-before classes"
-        explored.meaning = [*meaning(tally, lab.engine.fibers, kind, choices[0]), about_races(target.races)]
+        about = [about_races(target.races), step_of(target)]
+        explored.meaning = [*meaning(tally, lab.engine.fibers, kind, choices[0]), *about]
     if found:
         explored.small = target
         found.rule = named_rule(target, found)

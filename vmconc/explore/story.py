@@ -50,12 +50,26 @@ def story(lab: Laboratory, everything: bool = False, preempted: frozenset[int] =
     for number, (cpu, action, lock, cls, mode, site, turn) in enumerate(logged, 1):
         holding = holdings.setdefault(cpu, Holding())
         holding.note(action, lock, cls, mode)
-        if everything or cls not in SPINLOCKS:
+        if everything or telling(lab, logged, number - 1):
             text = words(lab.segment, action, lock, cls, mode, site) + written.get(number, "")
             marked = bool(rows) and cpu != rows[-1].cpu and not preempted.isdisjoint(range(rows[-1].turn + 1, turn + 1))
             held = tuple(lock_names.of(entry) for entry in holding.held if everything or entry.cls not in SPINLOCKS)
             rows.append(Row(number, cpu, text, turn, marked, held))
     return rows
+
+
+def telling(lab: Laboratory, steps: list[list[int]], i: int) -> bool:
+    """Tell whether step `i` belongs into the short form of a story."""
+    cpu, action, _, cls, *_ = steps[i]
+    if action not in (STEP_LOAD, STEP_STORE) or is_lock_program(lab.segment):
+        return cls not in SPINLOCKS
+    around = steps[max(0, i - 1) : i] + steps[i + 1 : i + 2]
+    return i + 1 == len(steps) or any(other[0] != cpu for other in around)
+
+
+def is_lock_program(segment: Any) -> bool:
+    """Tell whether a machine has no objects."""
+    return bool(segment.table("VmObject").capacity == 0)
 
 
 def values_written(lab: Laboratory, logged: list[list[int]]) -> dict[int, str]:
@@ -117,7 +131,7 @@ def named(segment: Any, lock: int) -> str:
     record, *rest = place(segment, lock).split(" ")
     if record == "Fiber":
         return f"cpu {rest[0]}"
-    if segment.table("VmObject").capacity == 0 and record in STRUCTS:
+    if is_lock_program(segment) and record in STRUCTS:
         return field_named(segment, record, lock)
     return " ".join([SAID.get(record, record), *rest])
 

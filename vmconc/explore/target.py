@@ -13,6 +13,8 @@ from vmconc.program.programs import lock_program
 from vmconc.program.written import Written, plan_of, write_down
 
 STEPS = 1 << 14  # operations that are kept of an execution that is watched
+STEPS_OF_ACCESSES = 1 << 17
+POINTS = LOCKS, ACCESSES = ("locks", "accesses")
 LOCK_MODULE = "vmconc.concurrent"
 OF_BUG = "bug:"  # a program that is named so is the one by which the catalogue shows that bug
 
@@ -29,6 +31,7 @@ class Target(msgspec.Struct, frozen=True):
     io_errors: int = 0  # of 1,000 disk requests fail
     limit: int = 100_000  # steps of an execution
     races: bool = False  # of a lock program: a data race is a failure
+    points: str = "locks"  # of a machine: what is a step; "accesses": accesses to its shared records, too
     check: str = ""  # of a lock program with several functions that could run last: which
     written: Written | None = None  # the program's operations, if not all of them
 
@@ -89,7 +92,9 @@ def make_machine(target: Target, watched: bool, loaded: Callable[[], None]) -> L
 
     plan = plan_for(target)
     loaded()
-    return plan_laboratory(plan, target.protocol, target.cpus, tuple(target.bugs), STEPS if watched else 0)
+    accesses = target.points == ACCESSES
+    kept = (STEPS_OF_ACCESSES if accesses else STEPS) if watched else 0
+    return plan_laboratory(plan, target.protocol, target.cpus, tuple(target.bugs), kept, accesses=accesses)
 
 
 def plan_for(target: Target) -> Plan:

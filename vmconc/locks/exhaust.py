@@ -1,11 +1,13 @@
-"""The end of a run whose tables are too small: an error that names the table, never a crash."""
+"""How kernels allocate and free records: a table that is too small ends the run, what is freed twice is reported."""
 
-from vmconc.locks.rules import STOP_TABLE, TABLE_FULL, broken
+from vmconc.locks.rules import DOUBLE_FREE, STOP_TABLE, TABLE_FULL, broken
 from vmconc.locks.sleep import leave_if_stopping
 from vmconc.memory.jit import kernel
+from vmconc.memory.queries import controlled
 from vmconc.memory.refs import at
 from vmconc.memory.segment import HEADER
-from vmconc.memory.table import table_take
+from vmconc.memory.table import table_give, table_take
+from vmconc.schedule.steps import STEP_FREE, log_step
 
 
 @kernel
@@ -19,3 +21,12 @@ def take_record(cpu, table):
         machine.stop = STOP_TABLE
         leave_if_stopping(cpu)
     return off
+
+
+@kernel
+def give_record(cpu, table, off):
+    """Free a record."""
+    if controlled(cpu):
+        log_step(cpu, STEP_FREE, off, 0, 0, 0)
+    if not table_give(cpu, table, off):
+        broken(cpu, DOUBLE_FREE, off, 1, 0)

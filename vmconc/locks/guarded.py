@@ -6,7 +6,8 @@ For programs about locks, whose every access is a step: which lock guards which 
 from vmconc.locks.hook import HELD_WHAT_MASK
 from vmconc.locks.races import check_race
 from vmconc.locks.rules import GUARDED_BY, broken
-from vmconc.memory.jit import jit_off, kernel
+from vmconc.memory.build import ALWAYS
+from vmconc.memory.jit import kernel
 from vmconc.memory.refs import ACCESS, at, struct
 from vmconc.memory.struct import ATOMIC, WRITES, guard
 from vmconc.memory.table import table
@@ -44,7 +45,7 @@ def check_access(cpu, what, line):
         declared = at(cpu, "Guard", guards.first + word * guards.stride)
         what |= ATOMIC * declared.atomic
         if declared.lock != 0 and not holds_for(cpu, declared.lock, what & WRITES != 0):
-            broken(cpu, GUARDED_BY, offset, declared.lock, 0)
+            broken(cpu, GUARDED_BY, offset, declared.lock, what & WRITES)
     if engine.racing != 0:
         check_race(cpu, what, line)
 
@@ -58,10 +59,4 @@ def access(near, what, line):
         check_access(at(near, "Cpu", cpus.first + engine_of(near).current * cpus.stride), what, line)
 
 
-def access_by_python(memory, what, line):
-    """Do the same with the JIT off."""
-    if jit_off() and memory.near is not None:
-        access(memory.near, what, line)
-
-
-ACCESS[:] = [access_by_python, access]
+ACCESS[ALWAYS] = access

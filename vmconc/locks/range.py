@@ -5,7 +5,7 @@ Used where a translation must not change between being looked up and being enter
 
 from vmconc.locks.block import block
 from vmconc.locks.classes import EXCLUSIVE, RANGE, RANGE_SPIN
-from vmconc.locks.exhaust import take_record
+from vmconc.locks.exhaust import give_record, take_record
 from vmconc.locks.hook import acquired, released, requested, wait_begins, wait_ends
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, prepare, wakeup
@@ -13,7 +13,7 @@ from vmconc.locks.spin import spin_lock, spin_unlock
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at, null, offset, struct
 from vmconc.memory.struct import Embed, guard
-from vmconc.memory.table import table, table_give
+from vmconc.memory.table import table
 
 ILOCK_SPIN = site("ilock.spin")
 ILOCK = site("ilock")
@@ -98,4 +98,4 @@ def range_release(cpu, ranges, record):
     spin_unlock(cpu, ranges.spin, RANGE_SPIN)
     if waited != 0:
         wakeup(cpu, offset(record))
-    table_give(cpu, table(cpu, "RangeRecord"), offset(record))
+    give_record(cpu, table(cpu, "RangeRecord"), offset(record))

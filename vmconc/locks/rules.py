@@ -34,6 +34,7 @@ FRAME_MAPPED = 21
 CHECKED = 22
 GUARDED_BY = 23
 DATA_RACE = 24
+USE_AFTER_FREE = 25
 
 RULES = {
     HELD_AT_RETURN: ("held-at-return", "nothing is held when an operation returns (invariant 1)"),
@@ -59,6 +60,7 @@ RULES = {
     CHECKED: ("check", "what the program checks holds"),
     GUARDED_BY: ("guarded-by", "a shared word is accessed by who holds the lock that its declaration names"),
     DATA_RACE: ("data-race", "locks, starts, joins or atomics order two accesses to one word, unless both only read"),
+    USE_AFTER_FREE: ("use-after-free", "no field of a record is accessed that is not allocated"),
     FRAME_MAPPED: ("frame-mapped", "a freed page is not mapped, not wired, not soft-busy (invariant 30)"),
 }  # fmt: skip
 

@@ -18,8 +18,14 @@ def place(ref, name) -> int:
 
     It is about to be written: the schedule point comes first, if it is one.
     """
-    byte = STRUCTS[ref.struct].fields[name].offset if isinstance(name, str) else name * WORD_BYTES
-    pass_access(ref, ref.off + byte | WRITES | ATOMIC)
+    if isinstance(name, str):
+        field = STRUCTS[ref.struct].fields[name]
+        byte = field.offset
+        points = STRUCTS[ref.struct].points if field.shared else ""
+    else:
+        byte, points = name * WORD_BYTES, ref.points
+    if ref.build.points(points):
+        pass_access(ref, points, ref.off + byte | WRITES | ATOMIC)
     return (ref.off + byte) // WORD_BYTES
 
 
@@ -88,11 +94,13 @@ def pointer(context, builder, sig, args):
     ref_type, name_type = sig.args[:2]
     pair = parts(context, builder, ref_type, args[0])
     if isinstance(ref_type, RefType):
-        delta = constant(ref_type.field(name_type.literal_value).offset)
+        field = ref_type.field(name_type.literal_value)
+        delta, points = constant(field.offset), ref_type.points(field)
     else:
         delta = builder.mul(as_word(context, builder, args[1], name_type), constant(WORD_BYTES))
+        points = ref_type.points
     off = builder.add(pair.off, delta)
-    access_point(context, builder, ref_type, pair.base, off, WRITES | ATOMIC)
+    access_point(context, builder, ref_type.build, points, pair.base, off, WRITES | ATOMIC)
     note(builder, ref_type, pair.base, off)
     return builder.inttoptr(builder.add(pair.base, off), WORD)
 

@@ -1,4 +1,4 @@
-"""What a reference was compiled for: mode, protocol, switched-on bugs.  It is part of the type, so it costs nothing.
+"""What a reference was compiled for: mode, protocol, switched-on bugs, steps.  Part of the type, so it is free.
 
 One source is compiled once for each build.  A build's name is part of every Numba type name and so of
 the disk cache's key.
@@ -7,15 +7,20 @@ the disk cache's key.
 from dataclasses import dataclass
 
 MODES = ("off", "counted", "controlled")
+ALWAYS, ON_REQUEST = "always", "on request"  # when accesses to a struct are schedule points of controlled builds
 
 
 @dataclass(frozen=True)
 class Build:
-    """Mode of tracking, name of the protocol (may be empty below `vm`), names of switched-on bugs, sorted."""
+    """Mode of tracking, name of the protocol (may be empty below `vm`), names of switched-on bugs, sorted.
+
+    `accesses`: each access to a shared record of the machine is a schedule point.
+    """
 
     mode: str = "counted"
     protocol: str = ""
     bugs: tuple[str, ...] = ()
+    accesses: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -23,4 +28,8 @@ class Build:
         object.__setattr__(self, "bugs", tuple(sorted(self.bugs)))
 
     def __str__(self) -> str:
-        return "+".join([f"{self.mode}.{self.protocol}", *self.bugs])
+        return "+".join([f"{self.mode}.{self.protocol}", *self.bugs, *["accesses"] * self.accesses])
+
+    def points(self, declared: str) -> bool:
+        """Tell whether accesses to a struct that declares so are schedule points."""
+        return self.mode == "controlled" and (declared == ALWAYS or (declared == ON_REQUEST and self.accesses))

@@ -26,7 +26,8 @@ from numba.extending import (
     unbox,
 )
 
-from vmconc.memory.build import Build
+from vmconc.memory.build import ALWAYS, Build
+from vmconc.memory.jit import jit_off
 from vmconc.memory.lines import lowered_line, running_line
 from vmconc.memory.lowering import WORD, constant, load_invariant, lowers, parts
 from vmconc.memory.struct import LINE_BYTES, STRUCTS, WORD_BYTES, WRITES, Embed, Field, Refs, Words, declare
@@ -34,7 +35,8 @@ from vmconc.memory.written import Notes, note
 
 LAYOUT = ("layout",)  # guard of what is set before any compiled code sees the mapping
 TWINS: dict[str, type] = {}
-ACCESS: list = []  # schedule point of an access: for Python (memory, what, line), as a kernel (near, what, line)
+POINTED: dict[str, type] = {}  # the twins of builds whose accesses are schedule points
+ACCESS: dict = {}  # by when accesses are schedule points: the kernel of one, (near, what, line)
 
 
 class RefType(types.Type):
@@ -44,10 +46,10 @@ class RefType(types.Type):
         self.struct, self.build = struct, build
         super().__init__(name=f"{struct}*{build}")
 
-    @property
-    def points(self) -> bool:
-        """Tell whether each access is a schedule point."""
-        return STRUCTS[self.struct].points
+    def points(self, field: Field) -> str:
+        """Return which schedule point an access to a field is (a key of ACCESS), empty: none in this build."""
+        declared = STRUCTS[self.struct].points
+        return declared if field.shared and self.build.points(declared) else ""
 
     @property
     def private(self) -> bool:
@@ -62,9 +64,9 @@ class RefType(types.Type):
 class ArrayType(types.Type):
     """The Numba type of a fixed array of words (`struct` empty) or of references inside a record."""
 
-    def __init__(self, struct: str, build: Build, points: bool = False, private: bool = False):
+    def __init__(self, struct: str, build: Build, points: str = "", private: bool = False):
         self.struct, self.build, self.points, self.private = struct, build, points, private
-        super().__init__(name=f"{struct or 'word'}[{'.' if points else ''}{'-' if private else ''}]*{build}")
+        super().__init__(name=f"{struct or 'word'}[{points}{'-' if private else ''}]*{build}")
 
 
 @register_model(RefType)
@@ -95,7 +97,6 @@ class Reference:
 
     __slots__ = ("build", "memory", "off")
     struct = ""
-    pointed = False
 
     def __init__(self, memory: Memory, off: int, build: Build):
         self.memory, self.off, self.build = memory, off, build
@@ -121,10 +122,10 @@ class Reference:
 class Array:
     """What an array field is in plain Python."""
 
-    __slots__ = ("build", "memory", "off", "pointed", "struct")
+    __slots__ = ("build", "memory", "off", "points", "struct")
 
-    def __init__(self, memory: Memory, off: int, build: Build, struct: str, pointed: bool = False):
-        self.memory, self.off, self.build, self.struct, self.pointed = memory, off, build, struct, pointed
+    def __init__(self, memory: Memory, off: int, build: Build, struct: str, points: str = ""):
+        self.memory, self.off, self.build, self.struct, self.points = memory, off, build, struct, points
 
     @property
     def base(self) -> int:
@@ -132,72 +133,75 @@ class Array:
         return self.memory.base
 
     def __getitem__(self, index: int):
-        pass_access(self, self.off + index * WORD_BYTES)
+        pass_access(self, self.points, self.off + index * WORD_BYTES)
         word = self.memory.words[self.off // WORD_BYTES + index]
-        return TWINS[self.struct](self.memory, word, self.build) if self.struct else word
+        return at(self, self.struct, word) if self.struct else word
 
     def __setitem__(self, index: int, value) -> None:
-        pass_access(self, self.off + index * WORD_BYTES | 1)
+        pass_access(self, self.points, self.off + index * WORD_BYTES | WRITES)
         self.memory.words[self.off // WORD_BYTES + index] = value.off if self.struct else value
 
 
-def pass_access(near, what: int) -> None:
+def pass_access(near, points: str, what: int) -> None:
     """Pass the schedule point of an access to `what` (byte offset, plus WRITES, plus ATOMIC), if it is one."""
-    if near.pointed and ACCESS:
-        ACCESS[0](near.memory, what, running_line())
+    if points in ACCESS and near.memory.near is not None and jit_off():
+        ACCESS[points](near.memory.near, what, running_line())
 
 
-def twin_property(field: Field, points: bool) -> property:
-    """Return the Python property of one field."""
+def twin_property(field: Field, twins: dict[str, type], points: str) -> property:
+    """Return the Python property of one field; what it refers to is one of `twins`."""
     offset, kind = field.offset, field.kind
     if isinstance(kind, Embed):
-        return property(lambda self: TWINS[kind.struct](self.memory, self.off + offset, self.build))
+        return property(lambda self: twins[kind.struct](self.memory, self.off + offset, self.build))
     if isinstance(kind, (Words, Refs)):
         target = kind.struct if isinstance(kind, Refs) else ""
         return property(lambda self: Array(self.memory, self.off + offset, self.build, target, points))
 
     def get(self):
         word = self.memory.words[(self.off + offset) // WORD_BYTES]
-        return word if kind is int else TWINS[kind](self.memory, word, self.build)
+        return word if kind is int else twins[kind](self.memory, word, self.build)
 
     def put(self, value):
         self.memory.words[(self.off + offset) // WORD_BYTES] = int(value) if kind is int else value.off
 
-    return stepwise(get, put, offset) if points else property(get, put)
+    return stepwise(get, put, offset, points) if points else property(get, put)
 
 
-def stepwise(get, put, offset: int) -> property:
+def stepwise(get, put, offset: int, points: str) -> property:
     """Return a property whose accesses are schedule points."""
 
     def get_after(self):
-        pass_access(self, self.off + offset)
+        pass_access(self, points, self.off + offset)
         return get(self)
 
     def put_after(self, value):
-        pass_access(self, self.off + offset | 1)
+        pass_access(self, points, self.off + offset | WRITES)
         put(self, value)
 
     return property(get_after, put_after)
 
 
-def struct(cls=None, *, align: int = LINE_BYTES, points: bool = False, private: bool = False):
+def struct(cls=None, *, align: int = LINE_BYTES, points: str = "", private: bool = False):
     """Declare a struct from annotations and return its plain-Python twin; `align=8` for one made to be embedded.
 
-    `points`: where CPUs take turns each access to a field is a schedule point.  `private`: one processor at a time
-    reaches the records, and they are kept when a mapping is brought back.
+    `points`: when each access to a field is a schedule point, where CPUs take turns (build.py).  `private`: one
+    processor at a time reaches the records, and they are kept when a mapping is brought back.
     """
     if cls is None:
         return lambda decorated: struct(decorated, align=align, points=points, private=private)
     declared = declare(cls, align, points, private)
-    members: dict[str, object] = {name: twin_property(field, points) for name, field in declared.fields.items()}
-    members |= {"__slots__": (), "__doc__": cls.__doc__, "struct": declared.name, "pointed": points}
-    twin = type(cls.__name__, (Reference,), members)
-    TWINS[declared.name] = twin
-    typeof_impl.register(twin)(lambda value, context: RefType(declared.name, value.build))
-    return twin
+    for twins, there in ((TWINS, points == ALWAYS), (POINTED, points != "")):
+        members: dict[str, object] = {
+            name: twin_property(field, twins, points if there and field.shared else "")
+            for name, field in declared.fields.items()
+        }
+        members |= {"__slots__": (), "__doc__": cls.__doc__, "struct": declared.name}
+        twins[declared.name] = type(cls.__name__, (Reference,), members)
+        typeof_impl.register(twins[declared.name])(lambda value, context: RefType(declared.name, value.build))
+    return TWINS[declared.name]
 
 
-typeof_impl.register(Array)(lambda value, context: ArrayType(value.struct, value.build))
+typeof_impl.register(Array)(lambda value, context: ArrayType(value.struct, value.build, value.points))
 
 
 @unbox(RefType)
@@ -212,9 +216,14 @@ def unbox_pair(typ, obj, c):
     return NativeValue(pair._getvalue(), is_error=cgutils.is_not_null(c.builder, c.pyapi.err_occurred()))
 
 
-def twin_of(base: int, off: int, name: str, mode: str, protocol: str, bugs: str) -> Reference:
+def twins_of(build: Build) -> dict[str, type]:
+    """Return the twins of a build."""
+    return POINTED if build.accesses else TWINS
+
+
+def twin_of(base: int, off: int, name: str, build: Build) -> Reference:
     """Make the twin of a compiled reference; `base` must be a mapping of this process."""
-    return TWINS[name](Memory.live[base], off, Build(mode, protocol, tuple(bugs.split())))
+    return twins_of(build)[name](Memory.live[base], off, build)
 
 
 @box(RefType)
@@ -222,25 +231,23 @@ def box_ref(typ, value, c):
     """Give Python the twin."""
     pair = parts(c.context, c.builder, typ, value)
     maker = c.pyapi.unserialize(c.pyapi.serialize_object(twin_of))
-    build = typ.build
-    texts = [typ.struct, build.mode, build.protocol, " ".join(build.bugs)]
     args = [c.pyapi.long_from_longlong(pair.base), c.pyapi.long_from_longlong(pair.off)]
-    args += [c.pyapi.unserialize(c.pyapi.serialize_object(text)) for text in texts]
+    args += [c.pyapi.unserialize(c.pyapi.serialize_object(part)) for part in (typ.struct, typ.build)]
     made = c.pyapi.call_function_objargs(maker, args)
     for held in [maker, *args]:
         c.pyapi.decref(held)
     return made
 
 
-def type_of_kind(kind, owner: RefType):
-    """Return the Numba type that reading a field of this kind in a record of type `owner` gives."""
-    build = owner.build
+def type_of_field(field: Field, owner: RefType):
+    """Return the Numba type that reading a field of a record of type `owner` gives."""
+    kind, build = field.kind, owner.build
     if kind is int:
         return types.int64
     if isinstance(kind, Embed):
         return RefType(kind.struct, build)
     if isinstance(kind, (Words, Refs)):
-        return ArrayType(kind.struct if isinstance(kind, Refs) else "", build, owner.points, owner.private)
+        return ArrayType(kind.struct if isinstance(kind, Refs) else "", build, owner.points(field), owner.private)
     return RefType(kind, build)
 
 
@@ -252,7 +259,7 @@ class RefAttributes(AttributeTemplate):
 
     def generic_resolve(self, typ, attr):
         field = typ.field(attr)
-        return field and type_of_kind(field.kind, typ)
+        return field and type_of_field(field, typ)
 
 
 def make_pair(context, builder, typ, base, off):
@@ -262,12 +269,12 @@ def make_pair(context, builder, typ, base, off):
     return pair._getvalue()
 
 
-def access_point(context, builder, owner, base, off, kind: int):
-    """Call the engine's schedule point for an access (`kind`: WRITES, ATOMIC), if the owner's are any in this build."""
-    if not owner.points or owner.build.mode != "controlled" or not ACCESS:
+def access_point(context, builder, build: Build, points: str, base, off, kind: int):
+    """Call the engine's schedule point for an access, if it is one; `kind`: 0, or WRITES with or without ATOMIC."""
+    if points not in ACCESS:
         return
-    near = RefType("Machine", owner.build)
-    point = context.typing_context.resolve_value_type(ACCESS[1])
+    near = RefType("Machine", build)
+    point = context.typing_context.resolve_value_type(ACCESS[points])
     sig = point.get_call_type(context.typing_context, (near, types.int64, types.int64), {})
     call = context.get_function(point, sig)
     context.add_linking_libs(getattr(call, "libs", ()))
@@ -275,12 +282,12 @@ def access_point(context, builder, owner, base, off, kind: int):
     call(builder, (make_pair(context, builder, near, base, constant(0)), what, constant(lowered_line())))
 
 
-def load(context, builder, owner, base, off, typ, layout=False):
+def load(context, builder, owner, points, base, off, typ, layout=False):
     """Load the word at base + off, in a record or array of type `owner`, as `typ` (int64 or a reference).
 
     `layout`: the word does not change while compiled code runs.
     """
-    access_point(context, builder, owner, base, off, 0)
+    access_point(context, builder, owner.build, points, base, off, 0)
     pointer = builder.inttoptr(builder.add(base, off), WORD)
     if layout:
         word = load_invariant(builder, pointer)
@@ -289,9 +296,9 @@ def load(context, builder, owner, base, off, typ, layout=False):
     return make_pair(context, builder, typ, base, word) if isinstance(typ, RefType) else word
 
 
-def store(context, builder, owner, base, off, typ, value):
+def store(context, builder, owner, points, base, off, typ, value):
     """Store `value`, an integer or a reference, at base + off, in a record or array of type `owner`."""
-    access_point(context, builder, owner, base, off, WRITES)
+    access_point(context, builder, owner.build, points, base, off, WRITES)
     note(builder, owner, base, off)
     if isinstance(typ, RefType):
         word = parts(context, builder, typ, value).off
@@ -306,10 +313,10 @@ def get_field(context, builder, typ, value, attr):
     """Read a field: one atomic load, or no load for what is embedded."""
     field, pair = typ.field(attr), parts(context, builder, typ, value)
     off = builder.add(pair.off, constant(field.offset))
-    result = type_of_kind(field.kind, typ)
+    result = type_of_field(field, typ)
     if isinstance(field.kind, (Embed, Words, Refs)):
         return make_pair(context, builder, result, pair.base, off)
-    return load(context, builder, typ, pair.base, off, result, field.guard == LAYOUT)
+    return load(context, builder, typ, typ.points(field), pair.base, off, result, field.guard == LAYOUT)
 
 
 @lower_setattr_generic(RefType)
@@ -318,7 +325,7 @@ def set_field(context, builder, sig, args, attr):
     typ, value_type = sig.args
     field, pair = typ.field(attr), parts(context, builder, typ, args[0])
     off = builder.add(pair.off, constant(field.offset))
-    store(context, builder, typ, pair.base, off, value_type, args[1])
+    store(context, builder, typ.build, typ.points(field), pair.base, off, value_type, args[1])
 
 
 def element_type(array: ArrayType):
@@ -349,17 +356,17 @@ class ArraySet(AbstractTemplate):
 @lower_builtin(operator.getitem, ArrayType, types.int64)
 def array_get(context, builder, sig, args):
     """Load one element."""
-    pair = parts(context, builder, sig.args[0], args[0])
+    array, pair = sig.args[0], parts(context, builder, sig.args[0], args[0])
     off = builder.add(pair.off, builder.mul(args[1], constant(WORD_BYTES)))
-    return load(context, builder, sig.args[0], pair.base, off, sig.return_type)
+    return load(context, builder, array, array.points, pair.base, off, sig.return_type)
 
 
 @lower_builtin(operator.setitem, ArrayType, types.int64, types.Any)
 def array_set(context, builder, sig, args):
     """Store one element."""
-    pair = parts(context, builder, sig.args[0], args[0])
+    array, pair = sig.args[0], parts(context, builder, sig.args[0], args[0])
     off = builder.add(pair.off, builder.mul(args[1], constant(WORD_BYTES)))
-    store(context, builder, sig.args[0], pair.base, off, sig.args[2], args[2])
+    store(context, builder, array, array.points, pair.base, off, sig.args[2], args[2])
     return context.get_dummy_value()
 
 
@@ -393,7 +400,7 @@ def lower_null(context, builder, sig, args):
 
 def at(near, name: str, off: int):
     """Return the reference to the `name` record at byte offset `off` of the mapping that `near` lies in."""
-    return TWINS[name](near.memory, off, near.build)
+    return (POINTED if near.build.accesses else TWINS)[name](near.memory, off, near.build)
 
 
 def type_at(near, name, off):

@@ -17,7 +17,7 @@ import numpy as np
 from vmconc.memory.build import Build
 from vmconc.memory.jit import jit_off
 from vmconc.memory.pagebytes import PAGE_SIZE
-from vmconc.memory.refs import TWINS, Memory, Reference, struct
+from vmconc.memory.refs import Memory, Reference, struct, twins_of
 from vmconc.memory.struct import PAIR_BYTES, STRUCTS, Embed, Refs, Words, guard
 from vmconc.memory.table import BATCH, DIRECTORY, ROOMY, SLOTS, SPARE, slot_of
 from vmconc.memory.written import Notes
@@ -96,7 +96,7 @@ class Segment:
 
     def ref(self, name: str, off: int) -> Reference:
         """Return the twin of the `name` record at byte offset `off`."""
-        return TWINS[name](self.memory, off, self.build)
+        return twins_of(self.build)[name](self.memory, off, self.build)
 
     def table(self, name: str) -> Reference:
         """Return the Table record of a struct."""

@@ -7,12 +7,14 @@ Every field is a number of 64-bit words and names what guards it:
 * `atomic`  no lock: any CPU may change it, read-modify-write by a named atomic operation
 * `cpu`     written by the owning CPU only; others read it as a hint
 * `hint`    written by any CPU without a lock; a lost update does no harm
+* `peek`    only behind a lock: it is also read without, by who can do with a value that is old
 * `order`   written by whoever the program's order says is alone with it
 * `init`    written while no worker runs
 * a lock    the name of a lock field of this record, or a path to one: through a field (`object.token`), or through
   the record this one belongs to, by the name of its kind (`map.lock`, `queue.spin`, `page.spin`, `owner.token`)
 
-Two guards separated by a comma mean: either to read, both to write (FreeBSD `sys/vm/vm_page.h`).
+Two guards separated by a comma mean: either to read, both to write (FreeBSD `sys/vm/vm_page.h`).  `atomic` behind a
+lock means that an atomic operation needs no lock.
 """
 
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ from typing import Any
 WORD_BYTES = 8
 WRITES, ATOMIC = 1, 2  # what an access to the word at a byte offset is, in the offset's lowest bits
 LINE_BYTES = 64
+UNSHARED = ("const", "cpu", "init")  # guards of what no CPU changes while another one looks
 PAIR_BYTES = 2 * LINE_BYTES  # processors fetch lines in pairs: what two CPUs write all the time stands this far apart
 
 
@@ -63,6 +66,11 @@ class Field:
     guard: tuple[str, ...]
     words: int
 
+    @property
+    def shared(self) -> bool:
+        """Tell whether a CPU may change the field while another one looks."""
+        return self.guard[0] not in UNSHARED
+
 
 @dataclass(frozen=True)
 class Struct:
@@ -72,7 +80,7 @@ class Struct:
     doc: str
     fields: dict[str, Field] = field(hash=False, compare=False)
     stride: int = 0
-    points: bool = False  # each access is a schedule point in controlled builds
+    points: str = ""  # when each access is a schedule point of controlled builds (build.py); empty: never
     private: bool = False  # one processor at a time reaches it, and it is never brought back: plain loads and stores
 
 
@@ -101,7 +109,7 @@ def resolve(fields: dict[str, Field], path: str) -> Field:
     return found
 
 
-def declare(cls: type, align: int, points: bool = False, private: bool = False) -> Struct:
+def declare(cls: type, align: int, points: str = "", private: bool = False) -> Struct:
     """Lay the annotated fields of `cls` out in order and register the declaration."""
     fields: dict[str, Field] = {}
     offset = 0

@@ -108,6 +108,8 @@ def space_madvise(cpu, space, start, end, advice):
     lock_shared(cpu, map.lock, MADVISE)
     place = map_search(map, start)
     entry = entry_at(map, place)
+    if bug(cpu, "B45"):
+        lock_release(cpu, map.lock)
     while entry and entry.start < end:
         if entry.object:
             first = entry.offset + (max(start, entry.start) - entry.start >> PAGE_SHIFT)
@@ -115,7 +117,8 @@ def space_madvise(cpu, space, start, end, advice):
             advise_object(cpu, entry.object, first, last, advice)
         place += 1
         entry = entry_at(map, place)
-    lock_release(cpu, map.lock)
+    if not bug(cpu, "B45"):
+        lock_release(cpu, map.lock)
 
 
 @kernel

@@ -4,7 +4,7 @@ The CPU that asked sleeps in `block` meanwhile, as a driver's caller would until
 """
 
 from vmconc.locks.block import block
-from vmconc.locks.exhaust import take_record
+from vmconc.locks.exhaust import give_record, take_record
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, halt, prepare, stopping, wakeup
 from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store
@@ -13,7 +13,7 @@ from vmconc.memory.pagebytes import PAGE_WORDS
 from vmconc.memory.refs import at, null, offset, struct, words_at
 from vmconc.memory.struct import guard
 from vmconc.memory.system import cpu_pause
-from vmconc.memory.table import table, table_give
+from vmconc.memory.table import table
 from vmconc.schedule.engine import chance
 from vmconc.schedule.records import engine_of
 
@@ -104,7 +104,7 @@ def disk_transfer(cpu, kind, file, page, frame):
         else:
             cancel(cpu)
     status = request.status
-    table_give(cpu, table(cpu, "IoRequest"), offset(request))
+    give_record(cpu, table(cpu, "IoRequest"), offset(request))
     return status
 
 

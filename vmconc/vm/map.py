@@ -5,7 +5,7 @@ The sorted index is changed under the map lock exclusively.  (DragonFly `sys/vm/
 """
 
 from vmconc.locks.classes import EXCLUSIVE
-from vmconc.locks.exhaust import take_record
+from vmconc.locks.exhaust import give_record, take_record
 from vmconc.locks.lockmgr import lock_exclusive, lock_mode, lock_release, lock_upgrade
 from vmconc.locks.rules import STOP_TABLE, TABLE_FULL, broken
 from vmconc.locks.sites import site
@@ -13,9 +13,10 @@ from vmconc.locks.sleep import leave_if_stopping
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import operation
 from vmconc.memory.pagebytes import PAGE_SHIFT
-from vmconc.memory.refs import at, null, offset, words_at
+from vmconc.memory.refs import at, null, offset
 from vmconc.memory.segment import HEADER
-from vmconc.memory.table import slot_of, table, table_give
+from vmconc.memory.struct import WORD_BYTES
+from vmconc.memory.table import slot_of, table
 from vmconc.vm.events import CLIPS, MAP_UPGRADE, MERGES, RETRY_UPGRADE, event, retried
 from vmconc.vm.structs import ENTRY_IN_TRANSITION, ENTRY_USER_WIRED
 
@@ -76,17 +77,22 @@ def map_upgrade(cpu, map):
 
 
 @kernel
+def index_at(map, place):
+    """Return one place of a map's index."""
+    return at(map, "MapIndex", map.index + place * WORD_BYTES)
+
+
+@kernel
 def map_search(map, va):
     """Return the place of the first entry that ends above `va`; `nentries` if there is none.
 
     Locks: entry  the map
            exit   same
     """
-    index = words_at(map, map.index)
     low, high = 0, map.nentries
     while low < high:
         middle = (low + high) // 2
-        if at(map, "VmMapEntry", index[middle]).end > va:
+        if index_at(map, middle).entry.end > va:
             high = middle
         else:
             low = middle + 1
@@ -98,7 +104,7 @@ def entry_at(map, place):
     """Return the entry at a place of the index, null beyond its end."""
     if place < 0 or place >= map.nentries:
         return at(map, "VmMapEntry", 0)
-    return at(map, "VmMapEntry", words_at(map, map.index)[place])
+    return index_at(map, place).entry
 
 
 @kernel
@@ -131,13 +137,12 @@ def map_link(cpu, map, entry):
     """
     if map.nentries >= map.capacity:
         index_full(cpu, map)
-    index = words_at(map, map.index)
     place = map_search(map, entry.start)
     i = map.nentries
     while i > place:
-        index[i] = index[i - 1]
+        index_at(map, i).entry = index_at(map, i - 1).entry
         i -= 1
-    index[place] = offset(entry)
+    index_at(map, place).entry = entry
     map.nentries += 1
 
 
@@ -148,11 +153,10 @@ def map_unlink(map, entry):
     Locks: entry  the map exclusively
            exit   same
     """
-    index = words_at(map, map.index)
     place = map_search(map, entry.start)
     last = map.nentries - 1
     while place < last:
-        index[place] = index[place + 1]
+        index_at(map, place).entry = index_at(map, place + 1).entry
         place += 1
     map.nentries = last
 
@@ -169,7 +173,7 @@ def entry_create(cpu, start, end):
 @kernel
 def entry_free(cpu, entry):
     """Free an entry that is in no map and holds no references."""
-    table_give(cpu, table(cpu, "VmMapEntry"), offset(entry))
+    give_record(cpu, table(cpu, "VmMapEntry"), offset(entry))
 
 
 @kernel

@@ -5,21 +5,24 @@
 
 from vmconc.locks.busy import busy_sleep, busy_try
 from vmconc.locks.classes import VM_OBJECT
-from vmconc.locks.exhaust import take_record
+from vmconc.locks.exhaust import give_record, take_record
 from vmconc.locks.pip import pip_wait
-from vmconc.locks.rules import COUNT_UNDERFLOW, DOUBLE_FREE, broken
+from vmconc.locks.rules import COUNT_UNDERFLOW, broken
 from vmconc.locks.sites import site
 from vmconc.locks.token import token_get, token_release
 from vmconc.memory.atomics import atomic_add, atomic_and, atomic_or
 from vmconc.memory.jit import kernel
 from vmconc.memory.operation import operation
+from vmconc.memory.queries import bug
 from vmconc.memory.refs import at, offset
-from vmconc.memory.table import table, table_give
+from vmconc.memory.table import table
+from vmconc.schedule.engine import pass_point
 from vmconc.vm.page import page_free
 from vmconc.vm.radix import radix_get, radix_next
 from vmconc.vm.structs import OBJ_DEAD, OBJ_ONEMAPPING, OBJT_VNODE
 
 TERMINATE = site("vm_object_terminate.busy")
+B69_WINDOW = 8  # steps
 ENDED = 1 << 40  # added to hold_count when an object has been torn down: who drops the last hold frees the record
 
 
@@ -69,8 +72,13 @@ def object_drop(cpu, object):
     before = atomic_add(object, "hold_count", -1)
     if before & ENDED - 1 == 0:
         broken(cpu, COUNT_UNDERFLOW, offset(object), 1, before)
-    if before == ENDED + 1 and not table_give(cpu, table(cpu, "VmObject"), offset(object)):
-        broken(cpu, DOUBLE_FREE, offset(object), 0, 0)
+    last = before == ENDED + 1
+    if bug(cpu, "B69"):
+        for _ in range(B69_WINDOW):
+            pass_point(cpu, 0)
+        last = before & ENDED - 1 == 1 and object.flags & OBJ_DEAD != 0 and object.ref_count == 0
+    if last:
+        give_record(cpu, table(cpu, "VmObject"), offset(object))
 
 
 @kernel

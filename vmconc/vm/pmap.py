@@ -7,7 +7,7 @@ before the call returns: no CPU is using it any more.  (DragonFly `sys/platform/
 
 from vmconc.locks.busy import busy_owned
 from vmconc.locks.classes import PAGE_SPIN, PMAP
-from vmconc.locks.exhaust import take_record
+from vmconc.locks.exhaust import give_record, take_record
 from vmconc.locks.rules import PAGE_NOT_BUSY, WRONG_PAGE, broken
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import look_later
@@ -18,7 +18,7 @@ from vmconc.memory.pagebytes import PAGE_SHIFT, PAGE_SIZE
 from vmconc.memory.queries import bug, tracked
 from vmconc.memory.refs import at, null, offset
 from vmconc.memory.segment import HEADER
-from vmconc.memory.table import table, table_give
+from vmconc.memory.table import table
 from vmconc.schedule.engine import pass_point
 from vmconc.vm.events import PMAP_ENTER, SHOOTDOWNS, event
 from vmconc.vm.queue import page_activate
@@ -168,7 +168,7 @@ def pv_unlink(cpu, page, pmap, va):
     if not bug(cpu, "B37"):
         spin_unlock(cpu, page.spin, PAGE_SPIN)
     if pv:
-        table_give(cpu, table(cpu, "PvEntry"), offset(pv))
+        give_record(cpu, table(cpu, "PvEntry"), offset(pv))
 
 
 @kernel
@@ -318,8 +318,8 @@ def free_below(cpu, node):
     """Free every page-table page below `node`, which is of level 1 or more, and `node` itself."""
     for i in range(PAGE_TABLE_SLOTS):
         if node.pte[i] != 0:
-            table_give(cpu, table(cpu, "PageTable"), node.pte[i])
-    table_give(cpu, table(cpu, "PageTable"), offset(node))
+            give_record(cpu, table(cpu, "PageTable"), node.pte[i])
+    give_record(cpu, table(cpu, "PageTable"), offset(node))
 
 
 @kernel
@@ -334,6 +334,6 @@ def pmap_release(cpu, pmap):
             for j in range(PAGE_TABLE_SLOTS):
                 if third.pte[j] != 0:
                     free_below(cpu, at(cpu, "PageTable", third.pte[j]))
-            table_give(cpu, table(cpu, "PageTable"), offset(third))
-    table_give(cpu, table(cpu, "PageTable"), offset(root))
+            give_record(cpu, table(cpu, "PageTable"), offset(third))
+    give_record(cpu, table(cpu, "PageTable"), offset(root))
     pmap.root = null(root)

@@ -3,10 +3,10 @@
 Looked up under the object's token, changed under it exclusively.
 """
 
-from vmconc.locks.exhaust import take_record
+from vmconc.locks.exhaust import give_record, take_record
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at, null, offset
-from vmconc.memory.table import table, table_give
+from vmconc.memory.table import table
 from vmconc.vm.structs import RADIX_SLOTS
 
 BITS = 6
@@ -110,7 +110,7 @@ def radix_remove(cpu, tree, index):
             return
         parent = node.parent
         place = node.place
-        table_give(cpu, table(cpu, "RadixNode"), offset(node))
+        give_record(cpu, table(cpu, "RadixNode"), offset(node))
         node = parent
     tree.root = null(tree.root)
     tree.height = 0

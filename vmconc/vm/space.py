@@ -6,7 +6,7 @@ Written once for every protocol: what differs is an operation (`memory/operation
 
 from vmconc.locks.block import block
 from vmconc.locks.classes import EXCLUSIVE, MAP_TOKEN, VM_MAP
-from vmconc.locks.exhaust import take_record
+from vmconc.locks.exhaust import give_record, take_record
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, prepare
 from vmconc.locks.token import token_get, token_release
@@ -17,7 +17,7 @@ from vmconc.memory.pagebytes import PAGE_SHIFT
 from vmconc.memory.queries import bug
 from vmconc.memory.refs import at, offset
 from vmconc.memory.segment import HEADER
-from vmconc.memory.table import table, table_give
+from vmconc.memory.table import table
 from vmconc.vm.map import (
     clip_range,
     entry_at,
@@ -106,7 +106,7 @@ def space_release(cpu, space):
     delete_range(cpu, space, 0, TOP)
     map_leave(cpu, space.map)
     pmap_release(cpu, space.pmap)
-    table_give(cpu, table(cpu, "Vmspace"), offset(space))
+    give_record(cpu, table(cpu, "Vmspace"), offset(space))
 
 
 @kernel

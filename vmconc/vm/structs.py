@@ -6,6 +6,7 @@ One set of declarations serves both protocols: `chained` links objects by `backi
 """
 
 from vmconc.locks import busy, chain, lockmgr, pip, range, spin, token  # noqa: F401 (their structs are embedded)
+from vmconc.memory.build import ON_REQUEST
 from vmconc.memory.refs import struct
 from vmconc.memory.struct import Embed, Same, Words, guard
 
@@ -41,7 +42,7 @@ BACK_EXCL_HEUR = 1
 PTE_VALID, PTE_WRITE, PTE_WIRED, PTE_MODIFIED, PTE_SHIFT = 1, 2, 4, 8, 12
 
 
-@struct(align=8)
+@struct(align=8, points=ON_REQUEST)
 class Radix:
     """A sparse array of pages: height in levels of 64, 0 when empty."""
 
@@ -49,7 +50,7 @@ class Radix:
     height: int = guard("owner.token")
 
 
-@struct
+@struct(points=ON_REQUEST)
 class RadixNode:
     """A node of a radix tree; a leaf's slots are offsets of VmPage records."""
 
@@ -61,7 +62,7 @@ class RadixNode:
     slot: Words(RADIX_SLOTS) = guard("owner.token")
 
 
-@struct
+@struct(points=ON_REQUEST)
 class VmPage:
     """A frame's record; record i describes frame i for ever."""
 
@@ -71,28 +72,28 @@ class VmPage:
     pindex: int = guard("busy", "object.token")
     frame: int = guard("const")  # byte offset of its 4096 bytes
     color: int = guard("const")  # sub-queue it belongs to
-    queue: int = guard("queue.spin")
+    queue: int = guard("spin", "queue.spin")  # whoever takes a free page off its queue is alone with it
     queue_next: "VmPage" = guard("queue.spin")
     queue_prev: "VmPage" = guard("queue.spin")
-    valid: int = guard("busy")  # a bit for each 512 bytes
-    dirty: int = guard("busy")
+    valid: int = guard("busy", "peek")  # a bit for each 512 bytes; what is valid stays so while it is in its object
+    dirty: int = guard("busy", "atomic")  # set without busy when a translation that was written through goes
     flags: int = guard("atomic")
     wire_count: int = guard("atomic")
-    pv: "PvEntry" = guard("spin")
+    pv: "PvEntry" = guard("spin", "peek")  # null stays null while the page is busy, or its object's chain locked
     pv_count: int = guard("spin")
 
 
-@struct
+@struct(points=ON_REQUEST)
 class PageQueue:
     """One sub-queue of pages."""
 
     spin: Embed("Spin") = guard("atomic")
-    head: "VmPage" = guard("spin")
+    head: "VmPage" = guard("spin", "peek")  # a queue that looks empty is passed by, another one is asked again locked
     tail: "VmPage" = guard("spin")
     count: int = guard("spin")
 
 
-@struct
+@struct(points=ON_REQUEST)
 class VmObject:
     """A container of pages."""
 
@@ -102,7 +103,7 @@ class VmObject:
     pages: Embed("Radix") = guard("token")
     resident_page_count: int = guard("token")
     size: int = guard("token")  # pages
-    type: int = guard("token")
+    type: int = guard("token", "peek")  # whether it is a file's never changes: no more is asked without the token
     flags: int = guard("atomic")
     ref_count: int = guard("atomic")
     hold_count: int = guard("atomic")  # and whether it has been torn down: object.ENDED
@@ -114,7 +115,7 @@ class VmObject:
     backing_offset: int = guard("token", "chain")  # chained only: pages added when stepping down
 
 
-@struct
+@struct(points=ON_REQUEST)
 class Backing:
     """vm_map_backing: one layer below a map entry (`backing` only, but for the head's object and offset).
 
@@ -131,7 +132,7 @@ class Backing:
     frozen: int = guard("const")  # digest of object, offset and link at creation
 
 
-@struct
+@struct(points=ON_REQUEST)
 class VmMapEntry:
     """A range of a map: [start, end) in bytes."""
 
@@ -149,7 +150,7 @@ class VmMapEntry:
     offset: Same("ba.offset") = guard("map.lock")
 
 
-@struct(align=8)
+@struct(align=8, points=ON_REQUEST)
 class VmMap:
     """An address map.  `index` is a sorted array of references to its entries."""
 
@@ -162,17 +163,17 @@ class VmMap:
     ranges: Embed("RangeList") = guard("atomic")
 
 
-@struct(align=8)
+@struct(align=8, points=ON_REQUEST)
 class Pmap:
     """Translations of one space: a page table of four levels, locked by slot."""
 
     spin: Embed("Spin") = guard("atomic")
-    root: "PageTable" = guard("spin")
+    root: "PageTable" = guard("spin", "peek")  # set once, then as it is for as long as anybody is in the space
     resident: int = guard("atomic")
     placemarker: Words(PLACEMARKERS) = guard("atomic")  # spinlocks, hashed by slot
 
 
-@struct
+@struct(points=ON_REQUEST)
 class PageTable:
     """One page of a page table."""
 
@@ -183,7 +184,7 @@ class PageTable:
     pte: Words(PAGE_TABLE_SLOTS) = guard("atomic")
 
 
-@struct
+@struct(points=ON_REQUEST)
 class PvEntry:
     """One translation of a page: where to find it."""
 
@@ -194,7 +195,7 @@ class PvEntry:
     following: "PvEntry" = guard("page.spin")
 
 
-@struct
+@struct(points=ON_REQUEST)
 class Vmspace:
     """An address space."""
 
@@ -205,7 +206,7 @@ class Vmspace:
     refs: int = guard("atomic")  # LWPs in it
 
 
-@struct
+@struct(points=ON_REQUEST)
 class Vnode:
     """A file."""
 
@@ -215,7 +216,7 @@ class Vnode:
     object: "VmObject" = guard("const")
 
 
-@struct(align=8)
+@struct(align=8, points=ON_REQUEST)
 class MapIndex:
     """One place of a map's sorted index; a map's places follow one another."""
 

@@ -5,8 +5,7 @@ predecessors; `dragonfly.md` 1.3, 4.1-4.3.)
 """
 
 from vmconc.locks.classes import EXCLUSIVE
-from vmconc.locks.exhaust import take_record
-from vmconc.locks.rules import DOUBLE_FREE, broken
+from vmconc.locks.exhaust import give_record, take_record
 from vmconc.locks.sites import site
 from vmconc.memory.atomics import atomic_add
 from vmconc.memory.jit import kernel
@@ -14,7 +13,7 @@ from vmconc.memory.operation import implements
 from vmconc.memory.pagebytes import PAGE_SHIFT
 from vmconc.memory.queries import bug
 from vmconc.memory.refs import at, null, offset
-from vmconc.memory.table import table, table_give
+from vmconc.memory.table import table
 from vmconc.schedule.engine import pass_point
 from vmconc.vm.advise import object_below
 from vmconc.vm.fault import entry_shadow
@@ -34,6 +33,7 @@ from vmconc.vm.structs import ENTRY_COW, ENTRY_NEEDS_COPY, OBJ_ONEMAPPING, OBJT_
 
 SHADOW = site("vm_map_entry_shadow.source")
 SHADOW_RESULT = site("vm_map_entry_shadow.result")
+B71_WINDOW = 16  # steps: as many as it takes to end an object
 FORK = site("backing.vm_map_copy_entry")
 
 
@@ -96,6 +96,11 @@ def list_dereference(cpu, ba):
         pass_point(cpu, 0)
         ba.refs = before - 1
         return before
+    if bug(cpu, "B71"):  # asks again how many are left
+        atomic_add(ba, "refs", -1)
+        for _ in range(B71_WINDOW):
+            pass_point(cpu, 0)
+        return ba.refs + 1
     return atomic_add(ba, "refs", -1)
 
 
@@ -116,8 +121,7 @@ def dispose(cpu, entry):
     while ba and list_dereference(cpu, ba) == 1:
         below = null(ba) if bug(cpu, "B12") else ba.backing_ba  # B12: the rest of the list stays
         object_deallocate(cpu, ba.object)
-        if not table_give(cpu, table(cpu, "Backing"), offset(ba)):
-            broken(cpu, DOUBLE_FREE, offset(ba), 1, 0)
+        give_record(cpu, table(cpu, "Backing"), offset(ba))
         ba = below
 
 

@@ -32,6 +32,8 @@ COALESCE = site("backing.vm_object_coalesce")
 def deallocate(cpu, object):
     """Drop one reference without a lock while others are sure to remain, else under the token."""
     enough = 1 if object.type == OBJT_VNODE else 3
+    if bug(cpu, "B26"):
+        enough = 0
     count = object.ref_count
     while count > enough:
         if atomic_cas(object, "ref_count", count, count - 1):

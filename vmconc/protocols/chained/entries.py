@@ -182,9 +182,11 @@ def below(cpu, entry):
            exit   same; tokens may have been lost
     """
     object = entry.object
-    object_hold(cpu, object, SHARED, BELOW)
+    if not bug(cpu, "B70"):
+        object_hold(cpu, object, SHARED, BELOW)
     below = object.backing_object
     if below and below.type != OBJT_VNODE:
         below = null(below)
-    object_drop(cpu, object)
+    if not bug(cpu, "B70"):
+        object_drop(cpu, object)
     return below

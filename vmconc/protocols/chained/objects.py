@@ -37,6 +37,8 @@ COALESCE = site("chained.vm_object_coalesce")
 def drop_quickly(object):
     """Drop one reference without a lock if others are sure to remain; return whether that was possible."""
     enough = 1 if object.type == OBJT_VNODE else 3
+    if bug(object, "B26"):
+        enough = 0
     count = object.ref_count
     while count > enough:
         if atomic_cas(object, "ref_count", count, count - 1):
