@@ -28,7 +28,7 @@ def targets(names: list[str]) -> list[Target]:
         if name in BUGS:
             bug = BUGS[name]
             found += [
-                Target(OF_BUG + name, protocol, bug.cpus, bugs=[name], io_errors=bug.io_errors)
+                Target(OF_BUG + name, protocol, bug.cpus, bugs=[name], io_errors=bug.io_errors, points=bug.points)
                 for protocol in bug.protocols
             ]
         else:

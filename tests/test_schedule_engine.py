@@ -212,4 +212,4 @@ def test_every_execution_begins_with_the_same_state():
     lab.run(1)
     changed = np.flatnonzero((after != first) & ~kept)
     assert changed[changed >= 4096].tolist() == []
-    assert [name for name in KEPT if not lab.segment.table(name).capacity] == ["Seen", "Chosen", "Clock", "Access"]
+    assert [name for name in KEPT if not lab.segment.table(name).capacity] == ["Seen", "Chosen"]

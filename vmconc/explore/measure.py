@@ -85,9 +85,9 @@ def measure_bug(bug: Bug, protocol: str, seeds: int, minimise: float, keep: Path
 
 
 def keep_small(artifact: Path, path: Path) -> None:
-    """Keep a failure in one line."""
+    """Keep a failure in one line, without its steps in words."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.encode(read(artifact)) + b"\n")
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(read(artifact), spoken=[])) + b"\n")
 
 
 def explore(bug: Bug, protocol: str, seed: int, minimise: float, folder: Path) -> Effort:
