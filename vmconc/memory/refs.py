@@ -325,7 +325,7 @@ def set_field(context, builder, sig, args, attr):
     typ, value_type = sig.args
     field, pair = typ.field(attr), parts(context, builder, typ, args[0])
     off = builder.add(pair.off, constant(field.offset))
-    store(context, builder, typ.build, typ.points(field), pair.base, off, value_type, args[1])
+    store(context, builder, typ, typ.points(field), pair.base, off, value_type, args[1])
 
 
 def element_type(array: ArrayType):
