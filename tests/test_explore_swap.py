@@ -57,7 +57,7 @@ def failing(program):
     target = Target(lock_program(program))
     lab = make(target)
     _, failure = search(lab, PORTFOLIO, Budget(3000), 1)
-    return make(target, watched=True), minimise(lab, failure, 5.0).turns
+    return make(target, watched=True), minimise(lab, failure, 5.0).failure.turns
 
 
 @pytest.mark.parametrize("program", ["lost_update", "dining", "bluetooth"])

@@ -61,8 +61,8 @@ class Progress(Watcher):
     def searched(self, tally: Tally) -> None:
         """Say how fast it goes."""
         rate = tally.executions / tally.seconds if tally.seconds else 0
-        classes = f"{tally.classes.seen:,} happens-before classes"
-        self.say(f"{tally.executions:,} executions, {rate:,.0f} a second, {classes}, nothing found")
+        classes = f", {tally.classes.seen:,} happens-before classes" if tally.classes.seen else ""
+        self.say(f"{tally.executions:,} executions, {rate:,.0f} a second{classes}, nothing found")
 
     def simplified(self, best: Failure) -> None:
         """Say how simple it is."""

@@ -56,7 +56,7 @@ class Replayed(msgspec.Struct):
     diverged: int  # decision, from 1, that could not be made as recorded; 0: none
     same_code: bool
     explained: Explained
-    repeated: Repeated
+    repeated: Repeated = msgspec.field(default_factory=Repeated)
     handed: Handed | None = None  # on processes: how they took turns
 
     @property
