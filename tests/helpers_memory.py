@@ -6,11 +6,12 @@ from vmconc.memory.jit import kernel
 from vmconc.memory.operation import implements, operation
 from vmconc.memory.pagebytes import page_copy, page_zero
 from vmconc.memory.queries import bug, controlled, tracked
-from vmconc.memory.refs import at, null, offset, struct, words_at
+from vmconc.memory.refs import at, null, offset, words_at
 from vmconc.memory.segment import HEADER
 from vmconc.memory.struct import Embed, Refs, Same, Words, guard
 from vmconc.memory.system import cpu_pause, nanoseconds, processor_yield
 from vmconc.memory.table import alive, table, table_give, table_take
+from vmconc.memory.twins import struct
 
 
 @struct(align=8)

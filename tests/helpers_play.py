@@ -14,9 +14,10 @@ from vmconc.locks.cpu import STATE_BLOCKED  # declares Cpu too
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import halt, prepare, wakeup
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import at, offset, struct, words_at
+from vmconc.memory.refs import at, offset, words_at
 from vmconc.memory.struct import STRUCTS, Embed, Same, Words, guard
 from vmconc.memory.system import cpu_pause, processor_yield
+from vmconc.memory.twins import struct
 
 HERE = site("test.play")
 SCRIPT_MAX = 64

@@ -17,10 +17,12 @@ from vmconc.locks.sleep import look_later
 from vmconc.locks.spin import spin_lock, spin_unlock
 from vmconc.memory.build import Build
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import offset, struct
+from vmconc.memory.refs import offset
 from vmconc.memory.segment import Sizes, create
 from vmconc.memory.struct import Embed, Words, guard
-from vmconc.schedule.engine import chance, pass_point
+from vmconc.memory.twins import struct
+from vmconc.schedule.decisions import chance
+from vmconc.schedule.engine import pass_point
 
 TURNS = 4096
 LONG = 400  # steps

@@ -26,9 +26,10 @@ from helpers_memory import (
 from vmconc.memory.build import Build
 from vmconc.memory.jit import jit_off
 from vmconc.memory.pagebytes import PAGE_SIZE
-from vmconc.memory.refs import TWINS, null, offset, struct
+from vmconc.memory.refs import null, offset
 from vmconc.memory.segment import layout_digest
 from vmconc.memory.struct import LINE_BYTES, STRUCTS, Embed, Field, Refs, Same, Words, guard
+from vmconc.memory.twins import TWINS, struct
 
 WORD = re.compile(r"[a-z_0-9]+(\.[a-z_0-9]+)*")
 

@@ -47,7 +47,7 @@ from vmconc.locks.sites import site
 from vmconc.locks.sleep import look_later
 from vmconc.locks.spin import Spin, spin_lock, spin_unlock
 from vmconc.locks.threads import join, start
-from vmconc.memory import refs
+from vmconc.memory import twins
 from vmconc.memory.atomics import atomic_add, atomic_and, atomic_cas, atomic_or, atomic_store, atomic_swap
 from vmconc.memory.build import ALWAYS
 from vmconc.memory.jit import kernel
@@ -117,7 +117,7 @@ def shared(cls: type) -> type:
             cls.__annotations__[name] = Embed(kind.struct)
     while slot_of(cls.__name__) in {slot_of(name) for name in STRUCTS}:
         cls.__name__ += "_"
-    twin = refs.struct(cls, points=ALWAYS)
+    twin = twins.struct(cls, points=ALWAYS)
     twin.begins, twin.atomics = begins, atomics
     return twin
 

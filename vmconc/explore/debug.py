@@ -10,8 +10,8 @@ from pathlib import Path
 from types import FrameType
 
 from vmconc.memory.jit import PACKAGE, jit_off
-from vmconc.memory.refs import ACCESS
 from vmconc.memory.system import STOPS
+from vmconc.memory.twins import ACCESS
 
 NO_STOP = -1  # bdb's line to stop at after `continue`
 MACHINERY = [PACKAGE / "memory", PACKAGE / "schedule", PACKAGE / "locks" / "hook.py"]  # of no interest to who debugs

@@ -17,7 +17,8 @@ from vmconc.memory.struct import STRUCTS
 from vmconc.schedule import coverage
 from vmconc.schedule.dfs import explore_all
 from vmconc.schedule.dpor import FOOTPRINT, explore_reduced
-from vmconc.schedule.engine import end_turn, explore
+from vmconc.schedule.engine import end_turn
+from vmconc.schedule.execution import explore
 from vmconc.schedule.path import restart_path
 from vmconc.schedule.records import BRANCHES, FINISHED, KEPT, WORDS_MAX
 from vmconc.schedule.strategies import COVERAGE, DFS, DPOR

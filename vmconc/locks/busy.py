@@ -11,8 +11,9 @@ from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas, atomic_or
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import bug
-from vmconc.memory.refs import offset, struct
+from vmconc.memory.refs import offset
 from vmconc.memory.struct import guard
+from vmconc.memory.twins import struct
 
 PBUSY_LOCKED = 0x80000000
 PBUSY_WANTED = 0x40000000

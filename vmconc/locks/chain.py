@@ -14,8 +14,9 @@ from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import bug
-from vmconc.memory.refs import offset, struct
+from vmconc.memory.refs import offset
 from vmconc.memory.struct import guard
+from vmconc.memory.twins import struct
 
 CHAINLK_EXCL = 0x80000000
 CHAINLK_WAIT = 0x40000000

@@ -4,9 +4,9 @@ Everything another process needs to say what a hung or killed CPU was at stands 
 """
 
 from vmconc.locks.classes import CLASSES, COUNT_COLUMNS
-from vmconc.memory.refs import struct
 from vmconc.memory.struct import PAIR_BYTES, Embed, Refs, Words, guard
 from vmconc.memory.table import FreeLists  # noqa: F401  declares what Cpu embeds
+from vmconc.memory.twins import struct
 
 CPUS_MAX = 256
 TOKENS_MAX = 32  # LWKT_MAXTOKENS

@@ -8,9 +8,10 @@ from vmconc.locks.races import check_race
 from vmconc.locks.rules import GUARDED_BY, broken
 from vmconc.memory.build import ALWAYS
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import ACCESS, at, struct
+from vmconc.memory.refs import at
 from vmconc.memory.struct import ATOMIC, WRITES, guard
 from vmconc.memory.table import table
+from vmconc.memory.twins import ACCESS, struct
 from vmconc.schedule.engine import access_point
 from vmconc.schedule.records import GOING, engine_of, exploring
 

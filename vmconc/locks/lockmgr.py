@@ -17,8 +17,9 @@ from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import bug
-from vmconc.memory.refs import offset, struct
+from vmconc.memory.refs import offset
 from vmconc.memory.struct import guard
+from vmconc.memory.twins import struct
 
 EXCL, EXREQ, UPREQ, WAITERS = 1, 2, 4, 8
 SHARE = 1 << 8

@@ -11,8 +11,9 @@ from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, queue_up, wake_all
 from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store, atomic_swap
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import offset, struct
+from vmconc.memory.refs import offset
 from vmconc.memory.struct import guard
+from vmconc.memory.twins import struct
 from vmconc.schedule.classes import touched
 from vmconc.schedule.clocks import gives, takes
 from vmconc.schedule.engine import pass_gate

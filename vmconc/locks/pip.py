@@ -11,8 +11,9 @@ from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
 from vmconc.memory.atomics import atomic_add, atomic_cas
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import offset, struct
+from vmconc.memory.refs import offset
 from vmconc.memory.struct import guard
+from vmconc.memory.twins import struct
 
 WAITING = 1 << 40
 COUNT = WAITING - 1

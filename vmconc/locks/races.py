@@ -7,9 +7,10 @@ in executions in which nothing goes wrong.  (Flanagan, Freund: FastTrack, PLDI 2
 
 from vmconc.locks.rules import DATA_RACE, broken
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import at, struct
+from vmconc.memory.refs import at
 from vmconc.memory.struct import ATOMIC, WRITES, Words, guard
 from vmconc.memory.table import table
+from vmconc.memory.twins import struct
 from vmconc.schedule.clocks import clock, gives, takes
 from vmconc.schedule.records import engine_of
 from vmconc.schedule.words import place_of, word_at

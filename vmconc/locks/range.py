@@ -11,9 +11,10 @@ from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, prepare, wakeup
 from vmconc.locks.spin import spin_lock, spin_unlock
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import at, null, offset, struct
+from vmconc.memory.refs import at, null, offset
 from vmconc.memory.struct import Embed, guard
 from vmconc.memory.table import table
+from vmconc.memory.twins import struct
 
 ILOCK_SPIN = site("ilock.spin")
 ILOCK = site("ilock")

@@ -8,9 +8,10 @@ from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, leave_if_stopping, prepare, wakeup
 from vmconc.memory.atomics import atomic_add, atomic_store
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import at, offset, struct, words_at
+from vmconc.memory.refs import at, offset, words_at
 from vmconc.memory.struct import WORD_BYTES, guard
 from vmconc.memory.table import table
+from vmconc.memory.twins import struct
 
 ROUND = site("round")
 BEGIN = site("thread.start")

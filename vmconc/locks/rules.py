@@ -3,10 +3,11 @@
 from vmconc.locks.cpu import HELD_MAX
 from vmconc.memory.atomics import atomic_add
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import at, struct
+from vmconc.memory.refs import at
 from vmconc.memory.segment import HEADER
 from vmconc.memory.struct import Words, guard
 from vmconc.memory.table import table
+from vmconc.memory.twins import struct
 from vmconc.schedule.engine import finish
 from vmconc.schedule.records import VIOLATED, exploring
 

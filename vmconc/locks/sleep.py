@@ -10,11 +10,12 @@ from vmconc.locks.cpu import STATE_BLOCKED, STATE_RUNNING, STATE_STOPPED
 from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store, atomic_swap, fence
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import controlled
-from vmconc.memory.refs import at, null, offset, struct
+from vmconc.memory.refs import at, null, offset
 from vmconc.memory.segment import HEADER
 from vmconc.memory.struct import guard
 from vmconc.memory.system import cpu_pause, futex_wait, futex_wake, leave_process, nanoseconds, processor_yield
 from vmconc.memory.table import table
+from vmconc.memory.twins import struct
 from vmconc.schedule.classes import touched
 from vmconc.schedule.engine import finish, pass_point, sleep_turn, wake_turn, yield_turn
 from vmconc.schedule.records import VIOLATED, exploring

@@ -8,8 +8,9 @@ from vmconc.locks.hook import acquired, ordered, point, released, requested, wai
 from vmconc.locks.sleep import look_later
 from vmconc.memory.atomics import atomic_cas, atomic_store
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import offset, struct
+from vmconc.memory.refs import offset
 from vmconc.memory.struct import guard
+from vmconc.memory.twins import struct
 from vmconc.schedule.engine import pass_gate
 from vmconc.schedule.gates import open_gate, shut_gate
 from vmconc.schedule.records import exploring

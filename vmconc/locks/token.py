@@ -12,9 +12,10 @@ from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, halt, leave_if_stopping, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas, atomic_or
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import offset, struct
+from vmconc.memory.refs import offset
 from vmconc.memory.struct import guard
 from vmconc.memory.system import cpu_pause
+from vmconc.memory.twins import struct
 from vmconc.schedule.classes import touched
 from vmconc.schedule.records import exploring
 

@@ -8,8 +8,10 @@ controlled engine runs several CPUs.
 from numba import types
 
 from vmconc.memory.lowering import WORD, as_word, constant, lowers, parts
-from vmconc.memory.refs import ArrayType, RefType, access_point, pass_access
+from vmconc.memory.refs import access_point
+from vmconc.memory.reftypes import ArrayType, RefType
 from vmconc.memory.struct import ATOMIC, STRUCTS, WORD_BYTES, WRITES, Words
+from vmconc.memory.twins import pass_access
 from vmconc.memory.written import note
 
 

@@ -5,7 +5,7 @@ from numba import types
 from numba.core import cgutils
 
 from vmconc.memory.lowering import I8, constant, lowers, parts
-from vmconc.memory.refs import RefType
+from vmconc.memory.reftypes import RefType
 from vmconc.memory.struct import LINE_BYTES
 from vmconc.memory.written import note_page
 

@@ -4,7 +4,7 @@ from llvmlite import ir
 from numba import types
 
 from vmconc.memory.lowering import lowers
-from vmconc.memory.refs import RefType
+from vmconc.memory.reftypes import RefType
 
 
 def tracked(ref) -> bool:

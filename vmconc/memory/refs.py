@@ -1,4 +1,4 @@
-"""Typed references to shared records: the Numba types, and their plain-Python twins.
+"""Typed references to shared records in compiled code: how attributes and elements are typed and lowered.
 
 A reference is (base address of the mapping, byte offset); offset 0 is null.  Reading or writing an
 attribute is one atomic 64-bit load or store (relaxed: ordering comes from the locks).  An embedded
@@ -6,202 +6,22 @@ record or an array is reached without a load.  The build is part of the type (`b
 """
 
 import operator
-import weakref
-from typing import ClassVar
 
 from numba import types
 from numba.core import cgutils
 from numba.core.imputils import lower_getattr_generic, lower_setattr_generic
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_global, signature
-from numba.extending import (
-    NativeValue,
-    box,
-    infer_getattr,
-    lower_builtin,
-    lower_cast,
-    models,
-    overload,
-    register_model,
-    typeof_impl,
-    unbox,
-)
+from numba.extending import NativeValue, box, infer_getattr, lower_builtin, lower_cast, overload, unbox
 
-from vmconc.memory.build import ALWAYS, Build
-from vmconc.memory.jit import jit_off
-from vmconc.memory.lines import lowered_line, running_line
+from vmconc.memory.build import Build
+from vmconc.memory.lines import lowered_line
 from vmconc.memory.lowering import WORD, constant, load_invariant, lowers, parts
-from vmconc.memory.struct import LINE_BYTES, STRUCTS, WORD_BYTES, WRITES, Embed, Field, Refs, Words, declare
-from vmconc.memory.written import Notes, note
+from vmconc.memory.reftypes import ArrayType, RefType
+from vmconc.memory.struct import WORD_BYTES, WRITES, Embed, Field, Refs, Words
+from vmconc.memory.twins import ACCESS, POINTED, TWINS, Array, twin_of
+from vmconc.memory.written import note
 
 LAYOUT = ("layout",)  # guard of what is set before any compiled code sees the mapping
-TWINS: dict[str, type] = {}
-POINTED: dict[str, type] = {}  # the twins of builds whose accesses are schedule points
-ACCESS: dict = {}  # by when accesses are schedule points: the kernel of one, (near, what, line)
-
-
-class RefType(types.Type):
-    """The Numba type of a reference to `struct` under `build`."""
-
-    def __init__(self, struct: str, build: Build):
-        self.struct, self.build = struct, build
-        super().__init__(name=f"{struct}*{build}")
-
-    def points(self, field: Field) -> str:
-        """Return which schedule point an access to a field is (a key of ACCESS), empty: none in this build."""
-        declared = STRUCTS[self.struct].points
-        return declared if field.shared and self.build.points(declared) else ""
-
-    @property
-    def private(self) -> bool:
-        """Tell whether one processor at a time reaches its records, and nobody brings them back."""
-        return STRUCTS[self.struct].private
-
-    def field(self, name: str) -> Field | None:
-        """Return the declaration of a field, None if there is none of that name."""
-        return STRUCTS[self.struct].fields.get(name)
-
-
-class ArrayType(types.Type):
-    """The Numba type of a fixed array of words (`struct` empty) or of references inside a record."""
-
-    def __init__(self, struct: str, build: Build, points: str = "", private: bool = False):
-        self.struct, self.build, self.points, self.private = struct, build, points, private
-        super().__init__(name=f"{struct or 'word'}[{points}{'-' if private else ''}]*{build}")
-
-
-@register_model(RefType)
-@register_model(ArrayType)
-class PairModel(models.StructModel):
-    """Base address and byte offset."""
-
-    def __init__(self, dmm, fe_type):
-        super().__init__(dmm, fe_type, [("base", types.int64), ("off", types.int64)])
-
-
-class Memory:
-    """One mapping as this process sees it.  `words` is its content as signed 64-bit integers."""
-
-    live: ClassVar[weakref.WeakValueDictionary] = weakref.WeakValueDictionary()  # by address
-
-    def __init__(self, buffer, base: int):
-        self.buffer, self.base = buffer, base
-        self.words = memoryview(buffer).cast("B").cast("q")
-        self.notes: Notes | None = None
-        self.bodies: dict = {}  # byte offset of a Stack -> body, end, argument; with the JIT off
-        self.near = None  # a reference to the machine, where CPUs take turns
-        Memory.live[base] = self
-
-
-class Reference:
-    """What a reference is in plain Python: the same attributes over the same words."""
-
-    __slots__ = ("build", "memory", "off")
-    struct = ""
-
-    def __init__(self, memory: Memory, off: int, build: Build):
-        self.memory, self.off, self.build = memory, off, build
-
-    @property
-    def base(self) -> int:
-        """Return the address the mapping has in this process."""
-        return self.memory.base
-
-    def __bool__(self) -> bool:
-        return self.off != 0
-
-    def __eq__(self, other) -> bool:
-        return self.off == other.off
-
-    def __hash__(self) -> int:
-        return hash(self.off)
-
-    def __repr__(self) -> str:
-        return f"{self.struct}@{self.off:#x}"
-
-
-class Array:
-    """What an array field is in plain Python."""
-
-    __slots__ = ("build", "memory", "off", "points", "struct")
-
-    def __init__(self, memory: Memory, off: int, build: Build, struct: str, points: str = ""):
-        self.memory, self.off, self.build, self.struct, self.points = memory, off, build, struct, points
-
-    @property
-    def base(self) -> int:
-        """Return the address the mapping has in this process."""
-        return self.memory.base
-
-    def __getitem__(self, index: int):
-        pass_access(self, self.points, self.off + index * WORD_BYTES)
-        word = self.memory.words[self.off // WORD_BYTES + index]
-        return at(self, self.struct, word) if self.struct else word
-
-    def __setitem__(self, index: int, value) -> None:
-        pass_access(self, self.points, self.off + index * WORD_BYTES | WRITES)
-        self.memory.words[self.off // WORD_BYTES + index] = value.off if self.struct else value
-
-
-def pass_access(near, points: str, what: int) -> None:
-    """Pass the schedule point of an access to `what` (byte offset, plus WRITES, plus ATOMIC), if it is one."""
-    if points in ACCESS and near.memory.near is not None and jit_off():
-        ACCESS[points](near.memory.near, what, running_line())
-
-
-def twin_property(field: Field, twins: dict[str, type], points: str) -> property:
-    """Return the Python property of one field; what it refers to is one of `twins`."""
-    offset, kind = field.offset, field.kind
-    if isinstance(kind, Embed):
-        return property(lambda self: twins[kind.struct](self.memory, self.off + offset, self.build))
-    if isinstance(kind, (Words, Refs)):
-        target = kind.struct if isinstance(kind, Refs) else ""
-        return property(lambda self: Array(self.memory, self.off + offset, self.build, target, points))
-
-    def get(self):
-        word = self.memory.words[(self.off + offset) // WORD_BYTES]
-        return word if kind is int else twins[kind](self.memory, word, self.build)
-
-    def put(self, value):
-        self.memory.words[(self.off + offset) // WORD_BYTES] = int(value) if kind is int else value.off
-
-    return stepwise(get, put, offset, points) if points else property(get, put)
-
-
-def stepwise(get, put, offset: int, points: str) -> property:
-    """Return a property whose accesses are schedule points."""
-
-    def get_after(self):
-        pass_access(self, points, self.off + offset)
-        return get(self)
-
-    def put_after(self, value):
-        pass_access(self, points, self.off + offset | WRITES)
-        put(self, value)
-
-    return property(get_after, put_after)
-
-
-def struct(cls=None, *, align: int = LINE_BYTES, points: str = "", private: bool = False):
-    """Declare a struct from annotations and return its plain-Python twin; `align=8` for one made to be embedded.
-
-    `points`: when each access to a field is a schedule point, where CPUs take turns (build.py).  `private`: one
-    processor at a time reaches the records, and they are kept when a mapping is brought back.
-    """
-    if cls is None:
-        return lambda decorated: struct(decorated, align=align, points=points, private=private)
-    declared = declare(cls, align, points, private)
-    for twins, there in ((TWINS, points == ALWAYS), (POINTED, points != "")):
-        members: dict[str, object] = {
-            name: twin_property(field, twins, points if there and field.shared else "")
-            for name, field in declared.fields.items()
-        }
-        members |= {"__slots__": (), "__doc__": cls.__doc__, "struct": declared.name}
-        twins[declared.name] = type(cls.__name__, (Reference,), members)
-        typeof_impl.register(twins[declared.name])(lambda value, context: RefType(declared.name, value.build))
-    return TWINS[declared.name]
-
-
-typeof_impl.register(Array)(lambda value, context: ArrayType(value.struct, value.build, value.points))
 
 
 @unbox(RefType)
@@ -214,16 +34,6 @@ def unbox_pair(typ, obj, c):
         setattr(pair, name, c.pyapi.long_as_longlong(attribute))
         c.pyapi.decref(attribute)
     return NativeValue(pair._getvalue(), is_error=cgutils.is_not_null(c.builder, c.pyapi.err_occurred()))
-
-
-def twins_of(build: Build) -> dict[str, type]:
-    """Return the twins of a build."""
-    return POINTED if build.accesses else TWINS
-
-
-def twin_of(base: int, off: int, name: str, build: Build) -> Reference:
-    """Make the twin of a compiled reference; `base` must be a mapping of this process."""
-    return twins_of(build)[name](Memory.live[base], off, build)
 
 
 @box(RefType)

@@ -17,9 +17,9 @@ import numpy as np
 from vmconc.memory.build import Build
 from vmconc.memory.jit import jit_off
 from vmconc.memory.pagebytes import PAGE_SIZE
-from vmconc.memory.refs import Memory, Reference, struct, twins_of
 from vmconc.memory.struct import PAIR_BYTES, STRUCTS, Embed, Refs, Words, guard
 from vmconc.memory.table import BATCH, DIRECTORY, ROOMY, SLOTS, SPARE, slot_of
+from vmconc.memory.twins import Memory, Reference, struct, twins_of
 from vmconc.memory.written import Notes
 
 MAGIC = 0x766D636F6E6331  # "vmconc1"

@@ -13,8 +13,9 @@ from llvmlite import ir
 from numba import types
 
 from vmconc.memory.lowering import I64, constant, lowers, parts
-from vmconc.memory.refs import RefType, struct
+from vmconc.memory.reftypes import RefType
 from vmconc.memory.struct import STRUCTS, guard
+from vmconc.memory.twins import struct
 
 MACHINE = platform.machine()
 STACK_BYTES = 256 << 10

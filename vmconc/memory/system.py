@@ -12,7 +12,7 @@ from numba.core import cgutils
 from vmconc.memory import fibers
 from vmconc.memory.fibers import ProcessLeft
 from vmconc.memory.lowering import I64, constant, lowers, parts
-from vmconc.memory.refs import ArrayType, RefType
+from vmconc.memory.reftypes import ArrayType, RefType
 
 FUTEX_NUMBER = {"x86_64": 202, "aarch64": 98}[platform.machine()]
 FUTEX_WAIT, FUTEX_WAKE = 0, 1

@@ -11,9 +11,11 @@ from numba import types
 from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store
 from vmconc.memory.jit import kernel
 from vmconc.memory.lowering import WORD, as_word, constant, load_invariant, lowers, parts
-from vmconc.memory.refs import RefType, at, make_pair, offset, struct, words_at
+from vmconc.memory.refs import at, make_pair, offset, words_at
+from vmconc.memory.reftypes import RefType
 from vmconc.memory.struct import STRUCTS, Words, guard
 from vmconc.memory.system import cpu_pause
+from vmconc.memory.twins import struct
 
 POISON = -0x5EED_5EED_5EED_5EED
 LIFE, NEXT, CONTENT = 0, 1, 2  # words of every record of a table

@@ -8,9 +8,10 @@ A time begins with the execution's number, so whatever an execution left behind 
 
 from vmconc.memory.gated import controlled_only
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import at, struct
+from vmconc.memory.refs import at
 from vmconc.memory.struct import guard
 from vmconc.memory.table import table
+from vmconc.memory.twins import struct
 from vmconc.schedule.records import engine_of, exploring
 from vmconc.schedule.words import place_of
 

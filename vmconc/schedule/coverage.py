@@ -10,7 +10,7 @@ from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at
 from vmconc.memory.table import table
 from vmconc.schedule.chance import draw
-from vmconc.schedule.engine import run_one
+from vmconc.schedule.execution import run_one
 from vmconc.schedule.path import NEVER, branch_of, length
 from vmconc.schedule.pos import conflict
 from vmconc.schedule.records import engine_of

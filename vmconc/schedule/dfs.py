@@ -5,7 +5,7 @@ The next execution leaves the path of the last one at its last decision that cou
 """
 
 from vmconc.memory.jit import kernel
-from vmconc.schedule.engine import run_one
+from vmconc.schedule.execution import run_one
 from vmconc.schedule.path import NEVER, branch_of, length
 from vmconc.schedule.records import engine_of
 

@@ -13,7 +13,7 @@ A clock is a row of words: for each CPU the number, from 1, of its last decision
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset
 from vmconc.schedule.dfs import lowest
-from vmconc.schedule.engine import run_one
+from vmconc.schedule.execution import run_one
 from vmconc.schedule.path import NEVER, branch_of, depend, length, opens_for
 from vmconc.schedule.records import engine_of, fiber_of
 

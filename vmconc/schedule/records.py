@@ -7,10 +7,10 @@ from functools import partial
 
 from vmconc.memory.gated import controlled_only
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import struct
 from vmconc.memory.stacks import Stack  # noqa: F401  declares what Fiber embeds
 from vmconc.memory.struct import Embed, Words, guard
 from vmconc.memory.table import record, table
+from vmconc.memory.twins import struct
 
 FIBERS_MAX = 256
 CHANGES_MAX = 16

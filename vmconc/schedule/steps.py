@@ -7,9 +7,10 @@ from functools import partial
 
 from vmconc.memory.atomics import atomic_add
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import at, struct
+from vmconc.memory.refs import at
 from vmconc.memory.struct import guard
 from vmconc.memory.table import table
+from vmconc.memory.twins import struct
 from vmconc.schedule.records import engine_of, exploring
 
 (

@@ -5,9 +5,10 @@ so that nothing has to be cleared.
 """
 
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import at, struct
+from vmconc.memory.refs import at
 from vmconc.memory.struct import guard
 from vmconc.memory.table import table
+from vmconc.memory.twins import struct
 
 SPREAD = 0x9E3779B1  # 2**32 divided by the golden ratio
 NO_PLACE = -1

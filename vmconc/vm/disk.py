@@ -10,11 +10,12 @@ from vmconc.locks.sleep import FOREVER, cancel, halt, prepare, stopping, wakeup
 from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store
 from vmconc.memory.jit import kernel
 from vmconc.memory.pagebytes import PAGE_WORDS
-from vmconc.memory.refs import at, null, offset, struct, words_at
+from vmconc.memory.refs import at, null, offset, words_at
 from vmconc.memory.struct import guard
 from vmconc.memory.system import cpu_pause
 from vmconc.memory.table import table
-from vmconc.schedule.engine import chance
+from vmconc.memory.twins import struct
+from vmconc.schedule.decisions import chance
 from vmconc.schedule.records import engine_of
 
 DISK_IO = site("disk.io")

@@ -12,9 +12,10 @@ from vmconc.memory.jit import kernel
 from vmconc.memory.operation import operation
 from vmconc.memory.pagebytes import PAGE_SHIFT, PAGE_SIZE, page_copy, page_zero
 from vmconc.memory.queries import bug, tracked
-from vmconc.memory.refs import at, offset, struct
+from vmconc.memory.refs import at, offset
 from vmconc.memory.struct import guard
 from vmconc.memory.table import table
+from vmconc.memory.twins import struct
 from vmconc.vm.events import COPY, MAP_DOWNGRADE, RETRY_STACK, SHADOWS, ZFILL, event, retried
 from vmconc.vm.kern import (
     KERN_INVALID_ADDRESS,

@@ -13,9 +13,10 @@ from vmconc.locks.hook import HELD_WHAT_MASK
 from vmconc.locks.rules import GUARDED_BY, USE_AFTER_FREE, broken
 from vmconc.memory.build import ON_REQUEST
 from vmconc.memory.jit import kernel
-from vmconc.memory.refs import ACCESS, at, struct
+from vmconc.memory.refs import at
 from vmconc.memory.struct import ATOMIC, WORD_BYTES, WRITES, guard
 from vmconc.memory.table import slot_of, table
+from vmconc.memory.twins import ACCESS, struct
 from vmconc.schedule.engine import access_point
 from vmconc.schedule.records import GOING, engine_of, exploring
 from vmconc.vm.reach import (

@@ -5,8 +5,8 @@ CPU to which its LWP is bound.  Results are written back into the same record.  
 `opcodes`.
 """
 
-from vmconc.memory.refs import struct
 from vmconc.memory.struct import PAIR_BYTES, guard
+from vmconc.memory.twins import struct
 
 
 @struct

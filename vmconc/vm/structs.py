@@ -7,8 +7,8 @@ One set of declarations serves both protocols: `chained` links objects by `backi
 
 from vmconc.locks import busy, chain, lockmgr, pip, range, spin, token  # noqa: F401 (their structs are embedded)
 from vmconc.memory.build import ON_REQUEST
-from vmconc.memory.refs import struct
 from vmconc.memory.struct import Embed, Same, Words, guard
+from vmconc.memory.twins import struct
 
 RADIX_SLOTS = 64
 PAGE_TABLE_SLOTS = 512
