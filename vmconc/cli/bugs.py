@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vmconc.cli import options as o
-from vmconc.cli.explore import known_bug
+from vmconc.cli.targets import known_bug
 from vmconc.coordinator.errors import UsageError
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """`vmconc explore`: look for an order of steps in which a program fails."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,15 +8,16 @@ import typer
 
 from vmconc.cli import options as o
 from vmconc.cli.html import Html, check_html, write_html
+from vmconc.cli.targets import targets_of, targets_of_bug, with_bugs, with_points, with_races
 from vmconc.coordinator.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATION, UsageError
 
 if TYPE_CHECKING:
+    from vmconc.explore.session import Explored
     from vmconc.explore.target import Target
 
 STRATEGIES = ("portfolio", "uniform", "pct", "pos", "urw", "surw", "round-robin", "stay", "coverage", "dfs", "dpor")
 EXHAUSTIVE = ("dfs", "dpor")
 UNKEPT = ("dpor", "coverage")  # remember more than the engine's records
-ALONE = ("dfs", "dpor")  # several processes would all do the same
 SECONDS_DEFAULT = 10.0
 DEPTH_MAX = 16
 JOBS_MAX = 256
@@ -80,16 +82,12 @@ def explore(
     """
     check(strategy, depth, preemptions, cpus, executions, steps, jobs)
     check_html(html)
-    check_points(points)
-    from vmconc.cli.show import print_json
-    from vmconc.cli.show_explore import Progress, show_explored
+    from functools import partial
+
     from vmconc.coordinator.resolve import settings
     from vmconc.coordinator.units import duration, probability
-    from vmconc.explore.page import explored_part
     from vmconc.explore.search import Budget, choices_of
-    from vmconc.explore.session import Watcher
     from vmconc.explore.session import explore as explore_one
-    from vmconc.program.errors import ProgramError
 
     limit = duration("--for", seconds) / 1e9 if seconds else (0.0 if executions else SECONDS_DEFAULT)
     simplify = duration("--minimise", minimise) / 1e9
@@ -99,29 +97,34 @@ def explore(
     else:
         targets = targets_of_bug(bugs, protocol, errors, steps)
     targets = with_races(with_points(with_bugs(targets, bugs, as_committed), points), races)
-    if len(targets) > 1 and (checkpoint or resume):
-        raise UsageError("a checkpoint keeps one search, and this is one under each protocol; choose a --protocol")
-    if strategy in UNKEPT and (checkpoint or resume):
-        raise UsageError(f"--strategy {strategy} cannot go on where it was; leave --checkpoint and --resume out")
-    if strategy in ALONE and jobs != 1:
-        raise UsageError(f"--strategy {strategy} is one search in one process; leave --jobs {jobs} out")
-    results = []
-    for target in targets:
+    if checkpoint or resume:
+        check_checkpoint(strategy, len(targets))
+    run = partial(
+        explore_one, choices=choices_of(strategy, depth, preemptions), budget=Budget(executions, limit), seed=seed,
+        simplify=simplify, keep=keep, jobs=jobs or o.core_count(), checkpoint=checkpoint, resume=resume,
+    )  # fmt: skip
+    return explore_each(targets, run, html, checkpoint or resume, json)
+
+
+def explore_each(
+    targets: list["Target"], run: Callable[..., "Explored"], html: Path | None, kept: Path | None, json: bool
+) -> int:
+    """Explore one target after the other, show what came of it, and return the exit code; `kept`: the checkpoint."""
+    from vmconc.cli.show import print_json
+    from vmconc.cli.show_explore import Progress, show_explored
+    from vmconc.explore.page import explored_part
+    from vmconc.program.errors import ProgramError
+
+    results: list[Explored] = []
+    while targets and not (results and results[-1].interrupted):
+        target, *targets = targets
         with Progress(not json) as progress:
-            watcher: Watcher = progress
             try:
-                choices = choices_of(strategy, depth, preemptions)
-                result = explore_one(
-                    target, choices, Budget(executions, limit), seed, simplify, keep, watcher, jobs or o.core_count(),
-                    checkpoint, resume,
-                )  # fmt: skip
+                results.append(run(target, watcher=progress))
             except ProgramError as error:
                 raise UsageError(str(error)) from error
-        results.append(result)
         if not json:
-            show_explored(result, checkpoint or resume)
-        if result.interrupted:
-            break
+            show_explored(results[-1], kept)
     if html:
         write_html(html, [explored_part(result) for result in results], not json)
     if json:
@@ -129,6 +132,14 @@ def explore(
     if any(result.failure for result in results):
         return EXIT_VIOLATION
     return EXIT_INTERRUPTED if results[-1].interrupted else EXIT_CLEAN
+
+
+def check_checkpoint(strategy: str, targets: int) -> None:
+    """Raise UsageError if a search cannot go on from a checkpoint."""
+    if targets > 1:
+        raise UsageError("a checkpoint keeps one search, and this is one under each protocol; choose a --protocol")
+    if strategy in UNKEPT:
+        raise UsageError(f"--strategy {strategy} cannot go on where it was; leave --checkpoint and --resume out")
 
 
 def check(strategy: str, depth: int, preemptions: int, cpus: int, executions: int, steps: int, jobs: int) -> None:
@@ -149,89 +160,3 @@ def check(strategy: str, depth: int, preemptions: int, cpus: int, executions: in
         raise UsageError(f"--jobs {jobs}: --strategy {strategy} goes through all executions in order; choose --jobs 1")
     if steps < 1:
         raise UsageError(f"--steps {steps} is too few; choose 1 or more")
-
-
-def check_points(points: str) -> None:
-    """Raise UsageError naming option, value and fix."""
-    from vmconc.explore.target import POINTS
-
-    if points not in POINTS:
-        raise UsageError(f"--points {points!r} is unknown; choose one of {', '.join(POINTS)}")
-
-
-def with_points(targets: list["Target"], points: str) -> list["Target"]:
-    """Make accesses steps if that is asked for; of a lock program they are anyway."""
-    from msgspec.structs import replace
-
-    from vmconc.explore.target import ACCESSES
-
-    return [replace(target, points=points) if target.protocol and points == ACCESSES else target for target in targets]
-
-
-def targets_of(
-    what: str, protocol: str, cpus: int, seed: int, options: dict[str, str], io_errors: int, steps: int
-) -> list["Target"]:
-    """Return what is explored: a lock program once, another program under each protocol asked for."""
-    from vmconc.coordinator.resolve import check_protocol, is_trace
-    from vmconc.explore.target import Target, lock_file
-    from vmconc.protocols import protocol_names
-
-    if path := lock_file(what):
-        return [Target(path, options=options, limit=steps)]
-    if protocol != "both":
-        check_protocol(protocol)
-    if is_trace(what):
-        raise UsageError(f"{what} is a trace: too long to be explored; name a program (vmconc list programs)")
-    names = list(protocol_names()) if protocol == "both" else [protocol]
-    return [Target(what, name, cpus, seed, options, io_errors=io_errors, limit=steps) for name in names]
-
-
-def targets_of_bug(bugs: list[str], protocol: str, io_errors: int, steps: int) -> list["Target"]:
-    """Return the program by which the catalogue shows a bug, under the protocols that can have it."""
-    from vmconc.explore.bugs import BUGS
-    from vmconc.explore.target import OF_BUG, Target
-
-    if len(bugs) != 1:
-        raise UsageError("name a program, or one known bug with --bug (vmconc bugs lists them)")
-    bug = BUGS[known_bug(bugs[0])]
-    names = [name for name in bug.protocols if protocol in ("both", name)]
-    if not names:
-        raise UsageError(f"--bug {bug.name} is none of {protocol}; choose --protocol {bug.protocols[0]}")
-    errors = io_errors or bug.io_errors
-    return [
-        Target(OF_BUG + bug.name, name, bug.cpus, io_errors=errors, limit=steps, points=bug.points) for name in names
-    ]
-
-
-def with_bugs(targets: list["Target"], bugs: list[str], as_committed: bool) -> list["Target"]:
-    """Switch bugs on, in each protocol those that it can have.  Raises UsageError for one that none here can have."""
-    from msgspec.structs import replace
-
-    from vmconc.explore.bugs import BUGS
-
-    names = [known_bug(name) for name in bugs] + [name for name, bug in BUGS.items() if as_committed and bug.committed]
-    for name in names:
-        if not any(target.protocol in BUGS[name].protocols for target in targets):
-            raise UsageError(f"--bug {name} is one of {' and '.join(BUGS[name].protocols)}; choose another --protocol")
-    return [
-        replace(target, bugs=sorted({name for name in names if target.protocol in BUGS[name].protocols}))
-        for target in targets
-    ]
-
-
-def with_races(targets: list["Target"], races: bool) -> list["Target"]:
-    """Have data races looked for.  Raises UsageError for what is no lock program."""
-    from msgspec.structs import replace
-
-    if races and any(target.protocol for target in targets):
-        raise UsageError(f"--races is for lock programs; {targets[0].name} is none: leave it out")
-    return [replace(target, races=races) for target in targets]
-
-
-def known_bug(name: str) -> str:
-    """Return the name of a bug.  Raises UsageError if there is none of that name."""
-    from vmconc.explore.bugs import BUGS
-
-    if name.upper() not in BUGS:
-        raise UsageError(f"--bug {name!r} is unknown; vmconc bugs lists them")
-    return name.upper()

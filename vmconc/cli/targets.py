@@ -1,0 +1,88 @@
+"""What `vmconc explore` is asked to explore: a program, under which protocols, with which bugs and steps."""
+
+from typing import TYPE_CHECKING
+
+from vmconc.coordinator.errors import UsageError
+
+if TYPE_CHECKING:
+    from vmconc.explore.target import Target
+
+
+def with_points(targets: list["Target"], points: str) -> list["Target"]:
+    """Make accesses steps if that is asked for; of a lock program they are anyway.  Raises UsageError."""
+    from msgspec.structs import replace
+
+    from vmconc.explore.target import ACCESSES, POINTS
+
+    if points not in POINTS:
+        raise UsageError(f"--points {points!r} is unknown; choose one of {', '.join(POINTS)}")
+    return [replace(target, points=points) if target.protocol and points == ACCESSES else target for target in targets]
+
+
+def targets_of(
+    what: str, protocol: str, cpus: int, seed: int, options: dict[str, str], io_errors: int, steps: int
+) -> list["Target"]:
+    """Return what is explored: a lock program once, another program under each protocol asked for."""
+    from vmconc.coordinator.resolve import check_protocol, is_trace
+    from vmconc.explore.target import Target, lock_file
+    from vmconc.protocols import protocol_names
+
+    if path := lock_file(what):
+        return [Target(path, options=options, limit=steps)]
+    if protocol != "both":
+        check_protocol(protocol)
+    if is_trace(what):
+        raise UsageError(f"{what} is a trace: too long to be explored; name a program (vmconc list programs)")
+    names = list(protocol_names()) if protocol == "both" else [protocol]
+    return [Target(what, name, cpus, seed, options, io_errors=io_errors, limit=steps) for name in names]
+
+
+def targets_of_bug(bugs: list[str], protocol: str, io_errors: int, steps: int) -> list["Target"]:
+    """Return the program by which the catalogue shows a bug, under the protocols that can have it."""
+    from vmconc.explore.bugs import BUGS
+    from vmconc.explore.target import OF_BUG, Target
+
+    if len(bugs) != 1:
+        raise UsageError("name a program, or one known bug with --bug (vmconc bugs lists them)")
+    bug = BUGS[known_bug(bugs[0])]
+    names = [name for name in bug.protocols if protocol in ("both", name)]
+    if not names:
+        raise UsageError(f"--bug {bug.name} is none of {protocol}; choose --protocol {bug.protocols[0]}")
+    errors = io_errors or bug.io_errors
+    return [
+        Target(OF_BUG + bug.name, name, bug.cpus, io_errors=errors, limit=steps, points=bug.points) for name in names
+    ]
+
+
+def with_bugs(targets: list["Target"], bugs: list[str], as_committed: bool) -> list["Target"]:
+    """Switch bugs on, in each protocol those that it can have.  Raises UsageError for one that none here can have."""
+    from msgspec.structs import replace
+
+    from vmconc.explore.bugs import BUGS
+
+    names = [known_bug(name) for name in bugs] + [name for name, bug in BUGS.items() if as_committed and bug.committed]
+    for name in names:
+        if not any(target.protocol in BUGS[name].protocols for target in targets):
+            raise UsageError(f"--bug {name} is one of {' and '.join(BUGS[name].protocols)}; choose another --protocol")
+    return [
+        replace(target, bugs=sorted({name for name in names if target.protocol in BUGS[name].protocols}))
+        for target in targets
+    ]
+
+
+def with_races(targets: list["Target"], races: bool) -> list["Target"]:
+    """Have data races looked for.  Raises UsageError for what is no lock program."""
+    from msgspec.structs import replace
+
+    if races and any(target.protocol for target in targets):
+        raise UsageError(f"--races is for lock programs; {targets[0].name} is none: leave it out")
+    return [replace(target, races=races) for target in targets]
+
+
+def known_bug(name: str) -> str:
+    """Return the name of a bug.  Raises UsageError if there is none of that name."""
+    from vmconc.explore.bugs import BUGS
+
+    if name.upper() not in BUGS:
+        raise UsageError(f"--bug {name!r} is unknown; vmconc bugs lists them")
+    return name.upper()
