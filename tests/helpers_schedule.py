@@ -257,9 +257,9 @@ def lock_in_turn(cpu, bench):
         mutex_unlock(cpu, bench.a)
 
 
-def laboratory(body, cpus: int, times: int = 1, classes: int = 1 << 12, **settings) -> Laboratory:
+def laboratory(body, cpus: int, times: int = 1, classes: int = 1 << 12, states: int = 0, **settings) -> Laboratory:
     """Return an engine for `cpus` CPUs that all run `body`; settings are fields of the Scheduler."""
-    engine = engine_tables(cpus, TURNS, words=16, classes=classes, races=True)
+    engine = engine_tables(cpus, TURNS, states, words=16, classes=classes, races=True)
     tables = {"Cpu": cpus, "SleepQueue": 64, "Violation": 4, "Step": 0, "Bench": 1, **engine}
     segment = create(Sizes(tables), Build("controlled"), cpus=cpus)
     for index in range(cpus):

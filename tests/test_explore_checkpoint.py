@@ -141,7 +141,7 @@ def test_ctrl_c_ends_all_processes_and_keeps_the_part_of_each(tmp_path):
         ({"target": FAILING}, "program .*mutex_pair.py', not .*dining.py'"),
         ({"seed": 1}, "--seed 0"),
         ({"jobs": 2}, "--jobs 1"),
-        ({"choices": choices_of("pos", 2)}, "another --strategy or --depth"),
+        ({"choices": choices_of("pos", 2)}, "another --strategy, --depth or --preemptions"),
     ],
 )
 def test_another_search_is_refused(tmp_path, changed, message):

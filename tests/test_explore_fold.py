@@ -97,3 +97,13 @@ def test_what_is_held_follows_the_log():
     holding.note(STEP_REOWN, 0, VM_OBJECT, 0)
     holding.note(STEP_RELEASE, 16, MAP_TOKEN, 0)
     assert holding.held == [(8, VM_MAP, 1), (24, VM_OBJECT, 0)]
+
+
+def test_who_gets_a_token_after_a_wait_owns_the_others_again():
+    holding = Holding()
+    holding.note(STEP_ACQUIRE, 16, MAP_TOKEN, 0)
+    holding.note(STEP_SLEEP, 99, 0, 0)
+    holding.note(STEP_ACQUIRE, 24, VM_OBJECT, 0)
+    assert holding.held == [(16, MAP_TOKEN, 0), (24, VM_OBJECT, 0)]
+    holding.note(STEP_REOWN, 0, VM_OBJECT, 0)
+    assert len(holding.held) == 2

@@ -170,3 +170,31 @@ def test_an_option_that_the_program_does_not_have_is_refused(tmp_path):
 def test_a_file_that_is_no_program_is_refused(tmp_path, text):
     with pytest.raises(ProgramError, match=r"\.py"):
         program(tmp_path, "refused", text)
+
+
+LATER = """from vmconc.concurrent import Semaphore, check, semaphore_down, semaphore_up, shared, start, thread
+
+@shared
+class Bench:
+    semaphore: Semaphore
+    begun: int = 0
+
+@thread
+def main(cpu, bench):
+    semaphore_up(cpu, bench.semaphore)
+    bench.begun = 1
+    {start}
+
+@thread(started=False)
+def other(cpu, bench):
+    semaphore_down(cpu, bench.semaphore)
+    check(cpu, bench.begun == 1)
+"""
+
+
+@pytest.mark.parametrize("start", ["start(cpu, 1)", "bench.begun = 2"])
+def test_a_thread_whose_first_step_has_to_wait_begins_when_it_is_started_and_not_before(tmp_path, start):
+    path = tmp_path / f"later_{len(start)}.py"
+    path.write_text(LATER.format(start=start))
+    lab = lock_laboratory(load_file(path))
+    assert lab.run(MANY) == MANY and lab.engine.ended == FINISHED

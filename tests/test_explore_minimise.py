@@ -5,7 +5,7 @@ from itertools import pairwise, permutations
 
 import msgspec
 import pytest
-from helpers_schedule import laboratory, look_for_each_other, write_log
+from helpers_schedule import add_bare, laboratory, look_for_each_other, write_log
 from msgspec.structs import replace
 
 from vmconc.explore.bugs import BUGS, CATALOGUE
@@ -62,6 +62,30 @@ def test_where_an_execution_has_more_decisions_than_there_is_room_for_nothing_is
     lab = laboratory(write_log, 2)
     failure = Failure("check", [], [0, 1], 2, 2)
     trials = Trials(lab, failure, time.monotonic() + ENOUGH, None, lambda best: None)
+    assert search_all(trials, 9, time.monotonic() + ENOUGH) == (None, False) and lab.engine.exhausted
+
+
+def test_with_more_cpus_than_a_complete_search_takes_none_is_made():
+    lab = laboratory(add_bare, 70)
+    trials = Trials(lab, Failure("check", [], [0, 1], 2, 2), time.monotonic() + ENOUGH, None, lambda best: None)
+    assert search_all(trials, 1, time.monotonic() + ENOUGH) == (None, False) and lab.engine.executions == 0
+
+
+def test_where_there_was_no_room_for_all_states_nothing_is_proven():
+    """Those that are known are found again, those that are not are not looked at."""
+    lab = laboratory(write_log, 2, states=4)
+    lab.distinguish("Bench", "Scheduler")
+    lab.engine.strategy, lab.engine.bound = DFS, 9
+    seen = []
+    while not lab.engine.exhausted:
+        lab.run(1)
+        seen.append(lab.engine.is_new)
+    assert seen == [1, 1, 0, 0, 0, 0] and lab.states_full()
+    lab.segment.view("Seen")["bad"] = 1
+    lab.begin_again()
+    lab.run(1)
+    assert lab.engine.is_new == 1
+    trials = Trials(lab, Failure("check", [], [0, 1], 2, 2), time.monotonic() + ENOUGH, None, lambda best: None)
     assert search_all(trials, 9, time.monotonic() + ENOUGH) == (None, False) and lab.engine.exhausted
 
 

@@ -265,3 +265,8 @@ def test_without_a_terminal_a_line_says_now_and_then_how_far_it_is(deadlock, mon
     with show_explore.Progress(False) as silent:
         silent.compiling(deadlock)
     assert capsys.readouterr().err == ""
+
+
+def test_a_program_too_large_for_the_machine_is_no_deadlock(tmp_path):
+    with pytest.raises(ProgramError, match="fork_chain-chained needs more than the 64 frames"):
+        explore(Target("fork_chain", "chained", 2), PORTFOLIO, Budget(3), 0, 0.0, tmp_path, Watcher())

@@ -6,6 +6,7 @@ from helpers_schedule import add_bare, flip_twice, laboratory, spin_for_ever, wa
 
 from vmconc.explore.lockprogram import load_file, lock_laboratory
 from vmconc.explore.meaning import meaning
+from vmconc.explore.order import follow
 from vmconc.explore.search import Budget, choices_of, search
 from vmconc.explore.target import Target, make
 from vmconc.memory.jit import jit_off
@@ -77,6 +78,13 @@ def test_chance_comes_out_either_way():
         assert lab.run(1) == 1
         seen.append((lab.argument.log[0], lab.argument.log[1]))
     assert seen == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def test_where_an_order_says_nothing_of_chance_nothing_happens():
+    lab = laboratory(flip_twice, 1)
+    for lucks, found in (([1, 1], (1, 1)), ([1], (1, 0)), ([], (0, 0))):
+        assert follow(lab, [0, 0, 0], lucks, None) is None
+        assert (lab.argument.log[0], lab.argument.log[1]) == found
 
 
 @pytest.mark.parametrize(("body", "cpus"), [(wait_for_last, 2), (wait_for_last, 3)])

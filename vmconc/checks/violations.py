@@ -5,7 +5,7 @@ from typing import Any
 from vmconc.checks.held import held_locks, operation, say_held
 from vmconc.checks.places import guards, place
 from vmconc.checks.races import field_of, races, say_race
-from vmconc.locks.rules import DATA_RACE, GUARDED_BY, MESSAGES, ORACLE, RULES, TABLE_FULL
+from vmconc.locks.rules import DATA_RACE, GUARDED_BY, MESSAGES, ORACLE, RULES, TABLE_FULL, USE_AFTER_FREE
 from vmconc.memory.struct import STRUCTS
 from vmconc.memory.table import slot_of
 
@@ -47,6 +47,8 @@ def numbers(segment: Any, violation: Any) -> dict[str, Any]:
     access = "write" if violation.found else "read"
     if violation.rule == GUARDED_BY:
         return {"expected": ", ".join(guards(segment, violation.subject)), "found": f"{access} without"}
+    if violation.rule == USE_AFTER_FREE:
+        return {"expected": "allocated", "found": "free"}
     return {"expected": violation.expected, "found": violation.found}
 
 

@@ -12,7 +12,7 @@ from vmconc.coordinator.errors import UsageError
 if TYPE_CHECKING:
     from vmconc.explore.bugs import Bug
 
-FIELDS = ("name", "title", "rule", "origin", "protocols", "interleaving", "cpus", "io_errors", "committed")
+FIELDS = ("name", "title", "rule", "origin", "protocols", "interleaving", "cpus", "io_errors", "committed", "points")
 JOBS_MAX = 256
 
 

@@ -1,5 +1,6 @@
 """`vmconc explore`: look for an order of steps in which a program fails."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -82,6 +83,7 @@ def explore(
     """
     check(strategy, depth, preemptions, cpus, executions, steps, jobs)
     check_html(html)
+    check_keep(keep)
     from functools import partial
 
     from vmconc.coordinator.resolve import settings
@@ -97,13 +99,13 @@ def explore(
     else:
         targets = targets_of_bug(bugs, protocol, errors, steps)
     targets = with_races(with_points(with_bugs(targets, bugs, as_committed), points), races)
-    if checkpoint or resume:
-        check_checkpoint(strategy, len(targets))
+    if kept := checkpoint or resume:
+        check_checkpoint(kept, strategy, len(targets))
     run = partial(
         explore_one, choices=choices_of(strategy, depth, preemptions), budget=Budget(executions, limit), seed=seed,
         simplify=simplify, keep=keep, jobs=jobs or o.core_count(), checkpoint=checkpoint, resume=resume,
     )  # fmt: skip
-    return explore_each(targets, run, html, checkpoint or resume, json)
+    return explore_each(targets, run, html, kept, json)
 
 
 def explore_each(
@@ -134,8 +136,19 @@ def explore_each(
     return EXIT_INTERRUPTED if results[-1].interrupted else EXIT_CLEAN
 
 
-def check_checkpoint(strategy: str, targets: int) -> None:
-    """Raise UsageError if a search cannot go on from a checkpoint."""
+def check_keep(folder: Path) -> None:
+    """Raise UsageError, before any work, if failures cannot be kept there."""
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise UsageError(f"--keep {folder}: {place} is no folder that can be written; name another")
+
+
+def check_checkpoint(path: Path, strategy: str, targets: int) -> None:
+    """Raise UsageError if a search cannot go on from a checkpoint, or there is no place for one."""
+    if path.is_dir():
+        raise UsageError(f"--checkpoint {path} is a directory; name a file in it")
     if targets > 1:
         raise UsageError("a checkpoint keeps one search, and this is one under each protocol; choose a --protocol")
     if strategy in UNKEPT:

@@ -82,11 +82,13 @@ def show_explored(explored: Explored, checkpoint: Path | None = None) -> None:
     for line in explored.failure.lines:
         out.print(f"  {line}", markup=False)
     found, failure = explored.found, explored.failure
-    if found:
+    if found and failure != found:
         out.print(
             f"execution {failure.execution:,}, found by {failure.strategy}: {found.preemptions} preemptions and "
             f"{found.steps} steps, made simpler to {failure.preemptions} and {failure.steps}"
         )
+    elif found:
+        out.print(f"execution {found.execution:,}, found by {found.strategy}: {found.preemptions} preemptions")
     if explored.simplest:
         out.print(explored.simplest)
     if explored.small:

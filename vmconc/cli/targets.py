@@ -28,6 +28,9 @@ def targets_of(
     from vmconc.protocols import protocol_names
 
     if path := lock_file(what):
+        if protocol != "both" or io_errors:
+            option = "--protocol" if protocol != "both" else "--io-error-rate"
+            raise UsageError(f"{option} is for programs of the machine; {what} is a lock program: leave it out")
         return [Target(path, options=options, limit=steps)]
     if protocol != "both":
         check_protocol(protocol)
@@ -60,6 +63,9 @@ def with_bugs(targets: list["Target"], bugs: list[str], as_committed: bool) -> l
 
     from vmconc.explore.bugs import BUGS
 
+    if (bugs or as_committed) and not any(target.protocol for target in targets):
+        name = targets[0].name
+        raise UsageError(f"--bug and --as-committed are for programs of the machine; {name} is none: leave them out")
     names = [known_bug(name) for name in bugs] + [name for name, bug in BUGS.items() if as_committed and bug.committed]
     for name in names:
         if not any(target.protocol in BUGS[name].protocols for target in targets):

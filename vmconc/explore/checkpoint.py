@@ -24,6 +24,7 @@ from vmconc.program.errors import ProgramError
 from vmconc.schedule.records import KEPT
 
 FORMAT = 1
+SAME = ("program", "protocol", "options", "cpus", "bugs", "seed", "io_errors", "limit", "check", "races", "points")
 EVERY = 5.0  # seconds between two checkpoints
 OF_ONE_EXECUTION = ("Turn", "Given")
 ADDRESSES = ("stack", "home")  # fields of a Fiber that mean something in one process only
@@ -172,12 +173,12 @@ def read(path: Path) -> Checkpoint:
 
 def refuse_other(path: Path, kept: Search, wanted: Search) -> None:
     """Raise ProgramError, naming what is different, unless a checkpoint is of the search that is wanted."""
-    for name in ("program", "protocol", "options", "cpus", "bugs", "seed", "io_errors", "limit", "check"):
+    for name in SAME:
         before, now = getattr(kept.target, name), getattr(wanted.target, name)
         if before != now:
             raise ProgramError(f"{path} is a search with {name} {before!r}, not {now!r}; give it that or start anew")
     for name in ("choices", "seed", "jobs"):
         before, now = getattr(kept, name), getattr(wanted, name)
         if before != now:
-            said = {"choices": "another --strategy or --depth", "seed": f"--seed {before}", "jobs": f"--jobs {before}"}
-            raise ProgramError(f"{path} is a search with {said[name]}; give it that or start anew")
+            said = "another --strategy, --depth or --preemptions" if name == "choices" else f"--{name} {before}"
+            raise ProgramError(f"{path} is a search with {said}; give it that or start anew")

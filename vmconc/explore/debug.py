@@ -14,7 +14,8 @@ from vmconc.memory.system import STOPS
 from vmconc.memory.twins import ACCESS
 
 NO_STOP = -1  # bdb's line to stop at after `continue`
-MACHINERY = [PACKAGE / "memory", PACKAGE / "schedule", PACKAGE / "locks" / "hook.py"]  # of no interest to who debugs
+# Of no interest to who debugs: what lies between a program or protocol and the engine.
+MACHINERY = [PACKAGE / "memory", PACKAGE / "schedule", PACKAGE / "locks", PACKAGE / "vm" / "guards.py"]
 
 
 def uncompiled() -> None:

@@ -12,6 +12,8 @@ from vmconc.coordinator.deadlock import cycle, say_cycle
 from vmconc.explore.laboratory import Laboratory
 from vmconc.explore.story import named
 from vmconc.explore.target import Target
+from vmconc.locks.rules import GUARDED_BY, RULES
+from vmconc.memory.segment import HEADER
 from vmconc.program.errors import ProgramError
 from vmconc.schedule.records import BARRED, CUT, DEADLOCK, ENDINGS, FINISHED, GATE_BITS, LIVELOCK, TOO_LONG
 
@@ -71,6 +73,9 @@ def text(violation: dict[str, Any]) -> str:
     if "accesses" in violation or violation.get("operation", {}).get("index", 0) >= 0:
         return str(violation["text"])
     held = say_held(violation["held"])
+    if violation["rule"] == RULES[GUARDED_BY][0]:
+        how = f"cpu {violation['cpu']} {violation['found']} {violation['expected']}"
+        return f"{violation['rule']}: {violation['subject']}: {how}, holding {held}"
     return f"{violation['rule']}: {violation['invariant']}; cpu {violation['cpu']} found it broken, holding {held}"
 
 
@@ -88,6 +93,12 @@ def explain(lab: Laboratory) -> list[str]:
         return [f"deadlock: {say_cycle(cycle(waiting(lab, stuck)))}", *cpus]
     cpus = [line for i in range(engine.fibers) if (line := say(lab, i))]
     return [why.get(engine.ended, ENDINGS[engine.ended]), *cpus]
+
+
+def out_of_memory(lab: Laboratory) -> bool:
+    """Tell whether the last execution could not go on because a CPU waits for a frame."""
+    cpus = [lab.segment.nth("Cpu", index) for index in range(lab.segment.machine.cpus)]
+    return lab.engine.ended == DEADLOCK and any(sleeps_on(lab.segment, cpu) == HEADER for cpu in cpus)
 
 
 def stuck_cpus(lab: Laboratory) -> list[int]:
@@ -121,9 +132,12 @@ def say(lab: Laboratory, index: int) -> str:
 
 
 def write(path: Path, artifact: Artifact) -> None:
-    """Keep a failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(artifact), indent=1))
+    """Keep a failure.  Raises ProgramError if it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(artifact), indent=1))
+    except OSError as error:
+        raise ProgramError(f"{path} cannot be written: {error.strerror}; name another folder with --keep") from error
 
 
 def read(path: Path) -> Artifact:

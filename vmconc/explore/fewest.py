@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from vmconc.explore.failure import Failure
 from vmconc.explore.moves import simplify
 from vmconc.explore.trials import Trials
+from vmconc.schedule.path import CPUS_MAX
 from vmconc.schedule.strategies import DFS, PCT
 
 SLICE = 256  # executions between two looks at the clock
@@ -44,6 +45,8 @@ def search_all(trials: Trials, bound: int, until: float, most: int = NO_LIMIT) -
     Stops at a time (of the monotonic clock), and after `most` executions.
     """
     engine: Any = trials.lab.engine
+    if engine.fibers > CPUS_MAX:
+        return None, False
     engine.strategy, engine.bound = DFS, bound
     trials.lab.prescribe([])
     trials.lab.begin_again()
@@ -53,7 +56,8 @@ def search_all(trials: Trials, bound: int, until: float, most: int = NO_LIMIT) -
         trials.executions += done
         left -= done
         found = trials.judged()
-    return found, found is None and bool(engine.exhausted) and not engine.unnoted
+    whole = engine.exhausted and not engine.unnoted and not trials.lab.states_full()
+    return found, found is None and bool(whole)
 
 
 def other_failures(trials: Trials, enough: int) -> None:

@@ -33,6 +33,8 @@ class Holding:
     def note(self, action: int, lock: int, cls: int, mode: int) -> None:
         """Take one entry of the step log into account."""
         if action == STEP_ACQUIRE:
+            if cls in TOKENS:  # who gets one after a wait owns the others again by then
+                self.held, self.given_up = self.held + self.given_up, []
             self.held.append(Lock(lock, cls, mode))
         elif action == STEP_RELEASE:
             self.drop(lock, cls)

@@ -21,6 +21,7 @@ from vmconc.schedule.engine import end_turn
 from vmconc.schedule.execution import explore
 from vmconc.schedule.path import restart_path
 from vmconc.schedule.records import BRANCHES, FINISHED, KEPT, WORDS_MAX
+from vmconc.schedule.states import FULL
 from vmconc.schedule.strategies import COVERAGE, DFS, DPOR
 
 GUARD_BYTES = 4096
@@ -198,6 +199,11 @@ class Laboratory:
         """Forget in which states executions have ended: each will be looked at again."""
         self.engine.states = 0
         self.segment.view("Seen")["state"] = self.segment.view("Seen")["bad"] = 0
+
+    def states_full(self) -> bool:
+        """Tell whether states at rest may have been new that there was no room for: they were not looked at."""
+        capacity = self.segment.table("Seen").capacity
+        return bool(capacity and self.engine.states * FULL >= capacity)
 
     def mark_bad(self) -> None:
         """Stop from now on at each execution that ends in the state in which the last one ended."""

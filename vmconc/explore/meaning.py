@@ -18,8 +18,9 @@ def meaning(
 
     `kind`: what its classes are of; `choice`: its strategy, or the first of several.
     """
-    lines = exhaustive(tally, choice) if choice.strategy in EXHAUSTIVE else []
-    lines += [line for depth in (2, 3) if (line := missed(tally, cpus, depth))] + classes(tally, kind)
+    whole = choice.strategy in EXHAUSTIVE
+    lines = exhaustive(tally, choice) if whole else []
+    lines += [line for depth in (2, 3) if (line := missed(tally, cpus, depth))] + classes(tally, kind, not whole)
     if tally.at_rest:
         late = sum(1 for number in tally.new_at if number > LAST * tally.executions)
         whose = f" (each of {tally.processes} processes counts its own)" if tally.processes > 1 else ""
@@ -30,15 +31,15 @@ def meaning(
     return lines
 
 
-def classes(tally: Tally, kind: str) -> list[str]:
-    """Say how many classes the executions fell into, and how many there may be that were not seen."""
+def classes(tally: Tally, kind: str, sampled: bool) -> list[str]:
+    """Say how many classes the executions fell into, and of a sample how many there may be that were not seen."""
     found = tally.classes
     if not found.counted:
         return []
     whole = tally.executions - tally.cut
     full = f" (there was no room for more of those of {whole:,})" if found.counted < whole else ""
     seen = f"{found.seen:,} different {kind} in {found.counted:,} executions{full}"
-    if tally.exhausted:
+    if not sampled:
         return [seen]
     lines = [f"{seen}; {found.late:,} of them were new in the last tenth"]
     if not found.once:

@@ -59,6 +59,8 @@ def measure(
     cases: list[tuple[Bug, str]], seeds: int, jobs: int, minimise: float, keep: Path | None, note: Callable[[int], None]
 ) -> list[Measured]:
     """Measure bugs under protocols, `jobs` at a time; their failures are kept in `keep`, if there is such a folder."""
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
     rows: dict[int, Measured] = {}
     with ThreadPoolExecutor(jobs) as pool:
         waiting = {

@@ -18,7 +18,6 @@ from vmconc.program.errors import ProgramError
 TEMPLATE = "page.html"
 SILENT = (
     "Nothing failed in these executions. Others may: the number of orders grows beyond bounds with the steps.",
-    "CPUs take turns at lock operations, sleeps, wake-ups, I/O and accesses to @shared fields, nowhere else.",
     "Memory is sequentially consistent: a missing barrier is not found.",
 )
 

@@ -27,6 +27,7 @@ from vmconc.explore.story import Row
 from vmconc.explore.target import Target, make
 from vmconc.explore.workers import Handed, Workers
 from vmconc.memory.jit import source_digest
+from vmconc.program.errors import ProgramError
 
 Check = Callable[[], list[dict[str, Any]]] | None
 
@@ -118,6 +119,9 @@ def explore(
         kind = "orders of lock operations" if target.protocol else "happens-before classes"
         about = [about_races(target.races), step_of(target)]
         explored.meaning = [*meaning(tally, lab.engine.fibers, kind, choices[0]), *about]
+    if found and out_of_memory(lab, found, target):
+        frames = lab.segment.machine.frames
+        raise ProgramError(f"{target.name} needs more than the {frames} frames that are explored with: make it smaller")
     if found:
         explored.small = target
         found.rule = named_rule(target, found)
@@ -130,6 +134,12 @@ def explore(
         failures.write(path, artifact)
         explored.artifact, explored.explained = str(path), replay(artifact).explained
     return explored
+
+
+def out_of_memory(lab: Laboratory, found: Failure, target: Target) -> bool:
+    """Tell whether a failure is no more than a program that is too large for the machine."""
+    run_turns(lab, found.turns, None)
+    return bool(target.protocol) and failures.out_of_memory(lab)
 
 
 def named_rule(target: Target, failure: Failure) -> str:

@@ -8,6 +8,7 @@ from vmconc.explore.laboratory import Laboratory
 from vmconc.locks.classes import CLASS_NAMES, PAGE_QUEUE, PAGE_SPIN, PMAP, RANGE_SPIN
 from vmconc.locks.sites import site_name
 from vmconc.memory.struct import STRUCTS, WORD_BYTES, Words
+from vmconc.memory.table import POISON
 from vmconc.schedule.records import TOO_LONG, VIOLATED
 from vmconc.schedule.steps import (
     STEP_ACQUIRE,
@@ -84,11 +85,12 @@ def values_written(lab: Laboratory, logged: list[list[int]]) -> dict[int, str]:
         if action == STEP_STORE:
             last[lock] = number
         elif action == STEP_LOAD and lock in last:
-            found[last.pop(lock)] = f" = {site}"
+            found[last.pop(lock)] = f" = {site}" if site != POISON else ""
     if lab.segment.table("Step").fresh == len(logged):
         midst = len(logged) if engine.ended in (VIOLATED, TOO_LONG) else 0
         ends = lab.segment.memory.words
-        found |= {number: f" = {ends[lock // WORD_BYTES]}" for lock, number in last.items() if number != midst}
+        kept = {number: ends[lock // WORD_BYTES] for lock, number in last.items() if number != midst}
+        found |= {number: f" = {value}" for number, value in kept.items() if value != POISON}  # else it was freed then
     return found
 
 

@@ -17,6 +17,7 @@ from vmconc.schedule.order import UNPLACED
 from vmconc.schedule.records import (
     CUT,
     DEADLOCK,
+    DONE,
     FINISHED,
     GOING,
     LATER,
@@ -24,6 +25,7 @@ from vmconc.schedule.records import (
     VIOLATED,
     engine_of,
     fiber_of,
+    is_ready,
     make_ready,
     unready,
 )
@@ -60,9 +62,10 @@ def park(near, engine, fiber, index):
     make_ready(engine, fiber, index)
     engine.current = index
     hand_over(near, engine, engine.fibers, index)
-    if fiber.later != 0 and fiber.state == READY:
+    if fiber.later != 0 and fiber.state != DONE:
+        if is_ready(engine, index):  # else its first step stands before a shut gate
+            unready(engine, fiber)
         fiber.state = LATER
-        unready(engine, fiber)
         engine.working -= 1
 
 

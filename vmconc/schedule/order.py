@@ -43,10 +43,10 @@ def next_in_order(engine, index):
 
 @kernel
 def next_luck(engine, n):
-    """Return what comes of chance next in the order, the last of 0 .. n - 1 after its end."""
-    value = n - 1
+    """Return what comes of chance next in the order, of 0 .. n - 1; 0, nothing happens, after its end."""
+    value = 0
     if engine.lucky < engine.lucks:
-        value = min(value, entry_of(engine, engine.given + engine.lucky).cpu)
+        value = min(n - 1, entry_of(engine, engine.given + engine.lucky).cpu)
     engine.lucky += 1
     return value
 

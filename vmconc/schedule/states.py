@@ -12,11 +12,11 @@ FULL = 2  # the table is full when one of so many places is taken
 def note_state(near, engine):
     """Note the state an execution ended in; `is_new` tells whether it is one to look at: new, or known to be bad.
 
-    Nothing is noted without a table of states.  When it is full every state is taken to be seen.
+    Nothing is noted without a table of states.  When it is full every other state is taken to be seen.
     """
     engine.is_new = 0
     seen = table(near, "Seen")
-    if engine.states * FULL >= seen.capacity:
+    if seen.capacity == 0:
         return
     state = written_hash(near, engine.state_first, engine.state_end)
     place = (state >> 8) % seen.capacity
@@ -25,6 +25,8 @@ def note_state(near, engine):
         if entry.state == state:
             engine.is_new = entry.bad
             engine.state_at = place
+            return
+        if entry.state == 0 and engine.states * FULL >= seen.capacity:
             return
         if entry.state == 0:
             entry.state = state
