@@ -107,3 +107,9 @@ def test_who_gets_a_token_after_a_wait_owns_the_others_again():
     assert holding.held == [(16, MAP_TOKEN, 0), (24, VM_OBJECT, 0)]
     holding.note(STEP_REOWN, 0, VM_OBJECT, 0)
     assert len(holding.held) == 2
+
+
+def test_a_write_that_was_not_finished_hides_no_round():
+    rows = [Row(i + 1, i % 2, f"write {'ab'[i % 2]} = 0") for i in range(12)]
+    rows[-1] = rows[-1]._replace(text="write b")
+    assert loop(rows) == ["cpu 0 and cpu 1 go round, 5 times by the end: cpu 1: write b = 0; cpu 0: write a = 0"]

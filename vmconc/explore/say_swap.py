@@ -63,11 +63,12 @@ def say(lab: Laboratory, order: Order, found: Search, rows: list[Row]) -> Swap:
     sooner = names.numbers(move.second, move.end)
     neighbours = move.end - move.first == 2 or (move.cpu >= 0 and move.second - move.first == 1)
     if move.cpu >= 0:
-        text, named_steps = say_never_made(lab, names, move), later[:1]
+        text, places = say_never_made(lab, names, move), [move.first]
     elif move.second - move.first == 1 < move.end - move.second:
-        text, named_steps = say_later(names, move), later + sooner[-1:]
+        text, places = say_later(names, move), [move.first, move.end - 1]
     else:
-        text, named_steps = say_sooner(names, move), sooner[:1] + sooner[1:][-1:] + later[:1]
+        text, places = say_sooner(names, move), [*dict.fromkeys((move.second, move.end - 1)), move.first]
+    named_steps = [number for place in places for number in names.numbers(place, place + 1)]
     text = f"{text}{steps(named_steps)}, nothing would have failed"
     return Swap(text, True, found.tried, neighbours, sooner, later, sorted(named_steps))
 

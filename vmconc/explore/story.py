@@ -114,7 +114,7 @@ def words(segment: Any, action: int, lock: int, cls: int, mode: int, site: int) 
         return f"wakes ({site_name(site)})"
     name = named(segment, lock)
     if action == STEP_LOAD:
-        return f"read {name} = {site}"
+        return f"read {name} = {'poison' if site == POISON else site}"
     if action == STEP_SLEEP:
         return f"sleeps: {name} ({site_name(site)})"
     letter = f" {'SX'[mode & 1]}" if action in WITH_MODE else ""
