@@ -4,7 +4,6 @@
 process.  Either way no body can outlive its time, and nothing is left behind.
 """
 
-import gc
 import json
 import os
 import select
@@ -44,13 +43,6 @@ def pytest_collection_modifyitems(items) -> None:
         for item in items:
             if item.get_closest_marker("parallel"):
                 item.add_marker(pytest.mark.skip(reason="needs real parallelism"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_machine_left():
-    """Let go of the module's machines: each refers to itself, and is ten megabytes of mappings that nobody counts."""
-    yield
-    gc.collect()
 
 
 def children() -> set[str]:
