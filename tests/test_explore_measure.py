@@ -1,8 +1,11 @@
 """What is measured of the bugs of the catalogue is what the command does that a user would run."""
 
 import json
+import time
 
+import psutil
 import pytest
+from helpers_runs import start_command
 from typer.testing import CliRunner
 
 from vmconc.cli.bugs import measure_bugs
@@ -69,3 +72,15 @@ def test_the_command_measures_those_that_are_named(monkeypatch):
     assert [row["bug"] for row in json.loads(done.stdout)["measured"]] == asked
     rows[0].by_rule = 0
     assert measure_bugs([BUGS["B1"]], 1, 1, "1s", None, True) == 1
+
+
+def test_a_killed_measurement_leaves_nobody(tmp_path):
+    """The kernel ends the search with it: by itself it would go on for ten seconds at least, compiled or not."""
+    parent = start_command(tmp_path, "bugs", "B21", "--measure", "--seeds", "1")
+    children, deadline = [], time.monotonic() + 60
+    while not children and time.monotonic() < deadline:
+        children = psutil.Process(parent.pid).children()
+        time.sleep(0.02)
+    parent.kill()
+    parent.communicate()
+    assert children and psutil.wait_procs(children, timeout=3)[1] == []

@@ -15,19 +15,25 @@ import psutil
 from vmconc.coordinator.logs import LOGGER
 
 PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True)
 FORK = multiprocessing.get_context("fork")
 FAILED = 70  # exit status of a child that raised: EX_SOFTWARE
 LOOK = 0.02  # seconds between looks
 GRACE = 2.0  # seconds between being asked to end and being killed
 
 
+def die_with(parent: int) -> None:
+    """Have the kernel end this process when the thread that started it is gone, however it went."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(FAILED)
+
+
 def settle(parent: int, core: int | None) -> None:
     """Tie this child to its parent's life and to a core.  Ctrl-C is the coordinator's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the line above
-        os._exit(FAILED)
+    die_with(parent)
     if core is None:
         return
     with contextlib.suppress(OSError, ValueError):  # a container may forbid it: the run is right all the same

@@ -12,11 +12,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
+from vmconc.coordinator.processes import die_with
 from vmconc.explore.bugs import Bug
 from vmconc.explore.failure import Failure, breaks, read
 from vmconc.memory.jit import jit_off
@@ -101,7 +103,9 @@ def explore(bug: Bug, protocol: str, seed: int, minimise: float, folder: Path) -
     environment = {**os.environ, "VMCONC_CACHE": str(folder / "cache")}
     begun = time.monotonic()
     with open(folder / "output", "w+b") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT, preexec_fn=partial(die_with, os.getpid())
+        )
         try:
             _, status, usage = os.wait4(process.pid, 0)
         except BaseException:
