@@ -23,7 +23,7 @@ from vmconc.memory.jit import kernel
 from vmconc.memory.queries import controlled, tracked
 from vmconc.memory.refs import offset
 from vmconc.memory.system import nanoseconds
-from vmconc.schedule.clocks import gives, takes
+from vmconc.schedule.clocks import gives, racing, takes
 from vmconc.schedule.engine import pass_point
 from vmconc.schedule.records import exploring
 from vmconc.schedule.steps import (
@@ -96,7 +96,7 @@ def pack(before, site, cls, mode):
     return before << HELD_BEFORE_SHIFT | site << HELD_SITE_SHIFT | cls * 2 + mode
 
 
-@kernel
+@partial(kernel, within=True)
 def push_held(cpu, lock, cls, mode, site):
     """Push a lock on the held-lock stack and note the order."""
     n, before = cpu.held_count, cpu.held_classes
@@ -167,13 +167,13 @@ def on_top(cpu, lock, cls):
 def released(cpu, lock, cls):
     """Note a release: take the lock off the held-lock stack."""
     releasing(cpu, lock, cls)
-    if controlled(cpu):
+    if racing(cpu):
         gives(cpu, lock, held_mode(cpu, lock, cls))
     if tracked(cpu):
         pop_held(cpu, lock, cls)
 
 
-@partial(kernel, apart=True)
+@partial(kernel, within=True)
 def pop_held(cpu, lock, cls):
     """Take a lock off the held-lock stack.  Mostly it is on top."""
     if on_top(cpu, lock, cls):

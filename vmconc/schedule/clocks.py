@@ -6,6 +6,8 @@ A time begins with the execution's number, so whatever an execution left behind 
 (Mattern: Virtual time and global states of distributed systems, 1989.)
 """
 
+from functools import partial
+
 from vmconc.memory.gated import controlled_only
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at
@@ -63,29 +65,45 @@ def rows_of(near, engine, offset):
     return engine.fibers + 2 * place if place >= 0 else -1
 
 
-@controlled_only
+@partial(controlled_only, apart=False)
+def racing(near):
+    """Tell whether data races are looked for."""
+    return exploring(near) and engine_of(near).racing != 0
+
+
+@partial(controlled_only, apart=False)
 def takes(cpu, lock, mode):
     """A CPU acquires: after the releases of exclusive holders and, exclusively (mode 1), after all others' too."""
-    if exploring(cpu):
-        engine = engine_of(cpu)
-        if engine.racing != 0:
-            row = rows_of(cpu, engine, lock)
-            if row >= 0:
-                join_rows(cpu, engine, cpu.index, row + mode)
+    if racing(cpu):
+        come_after(cpu, lock, mode)
 
 
-@controlled_only
+@partial(controlled_only, apart=False)
 def gives(cpu, lock, mode):
     """A CPU releases what it held exclusively (mode 1) or shared."""
-    if exploring(cpu):
-        engine = engine_of(cpu)
-        if engine.racing != 0:
-            row = rows_of(cpu, engine, lock)
-            if row >= 0:
-                join_rows(cpu, engine, row + 1, cpu.index)
-                if mode != 0:
-                    join_rows(cpu, engine, row, cpu.index)
-                tick(cpu, engine, cpu.index)
+    if racing(cpu):
+        come_before(cpu, lock, mode)
+
+
+@partial(kernel, apart=True)
+def come_after(cpu, lock, mode):
+    """Join what `takes` is about into the clock of this CPU."""
+    engine = engine_of(cpu)
+    row = rows_of(cpu, engine, lock)
+    if row >= 0:
+        join_rows(cpu, engine, cpu.index, row + mode)
+
+
+@partial(kernel, apart=True)
+def come_before(cpu, lock, mode):
+    """Join the clock of this CPU into those of the word's releases."""
+    engine = engine_of(cpu)
+    row = rows_of(cpu, engine, lock)
+    if row >= 0:
+        join_rows(cpu, engine, row + 1, cpu.index)
+        if mode != 0:
+            join_rows(cpu, engine, row, cpu.index)
+        tick(cpu, engine, cpu.index)
 
 
 @controlled_only

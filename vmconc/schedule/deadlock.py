@@ -64,14 +64,25 @@ def waits_in_vain(near, engine, index):
     return in_vain
 
 
+@kernel
+def is_waited_for(near, engine, index):
+    """Tell whether somebody waits for what a CPU owns: else it closes no cycle.  Of upgrades see `waits_in_vain`."""
+    for other in range(engine.fibers):
+        lock = waits_for(near, other)
+        if lock != 0 and ownership(near, index, lock) != NOT_OWNED:
+            if other != index or fiber_of(near, other).state != ASLEEP:
+                return True
+    return False
+
+
 @controlled_only
 def in_deadlock(cpu):
     """Tell whether this CPU, which begins to wait, can never go on again; `stuck` says so of every CPU then."""
     engine = engine_of(cpu)
+    if engine.parking != 0 or not is_waited_for(cpu, engine, cpu.index):
+        return False
     for index in range(engine.fibers):
         fiber_of(cpu, index).stuck = waits_for(cpu, index) != 0
-    if engine.parking != 0 or not waits_in_vain(cpu, engine, cpu.index):
-        return False
     freed = True
     while freed:
         freed = False

@@ -133,7 +133,7 @@ def log_access(cpu, what):
         log_step(cpu, STEP_LOAD, what, 0, 0, words_at(cpu, what)[0])
 
 
-@kernel
+@partial(kernel, within=True)
 def pass_on(cpu, engine):
     """Let another CPU go on, since this one cannot; returns when this one can and is chosen."""
     if engine.parking != 0:
