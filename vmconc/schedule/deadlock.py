@@ -65,13 +65,21 @@ def waits_in_vain(near, engine, index):
 
 
 @kernel
-def is_waited_for(near, engine, index):
-    """Tell whether somebody waits for what a CPU owns: else it closes no cycle.  Of upgrades see `waits_in_vain`."""
+def is_joined(near, engine, index):
+    """Tell whether somebody waits for a CPU's end."""
     for other in range(engine.fibers):
-        lock = waits_for(near, other)
-        if lock != 0 and ownership(near, index, lock) != NOT_OWNED:
-            if other != index or fiber_of(near, other).state != ASLEEP:
-                return True
+        if waits_for(near, other) == offset(fiber_of(near, index)):
+            return True
+    return False
+
+
+@kernel
+def waiter_owns(near, engine):
+    """Tell whether any CPU that waits owns something: else there is no cycle, which is what is mostly so."""
+    for index in range(engine.fibers):
+        owns = record(near, "Cpu", index).held_count != 0 or is_joined(near, engine, index)
+        if owns and waits_for(near, index) != 0:
+            return True
     return False
 
 
@@ -79,10 +87,12 @@ def is_waited_for(near, engine, index):
 def in_deadlock(cpu):
     """Tell whether this CPU, which begins to wait, can never go on again; `stuck` says so of every CPU then."""
     engine = engine_of(cpu)
-    if engine.parking != 0 or not is_waited_for(cpu, engine, cpu.index):
+    if engine.parking != 0 or not waiter_owns(cpu, engine):
         return False
     for index in range(engine.fibers):
         fiber_of(cpu, index).stuck = waits_for(cpu, index) != 0
+    if not waits_in_vain(cpu, engine, cpu.index):
+        return False
     freed = True
     while freed:
         freed = False
