@@ -7,13 +7,29 @@ import pytest
 from helpers_runs import start_command
 from test_explore_search import FORK, TRANSFER
 
+from vmconc.explore import jobs
+from vmconc.explore.coverage import Classes
+from vmconc.explore.covered import remember_nothing
 from vmconc.explore.jobs import added, search_side_by_side, share_of
 from vmconc.explore.meaning import meaning
 from vmconc.explore.minimise import run_turns
-from vmconc.explore.search import PORTFOLIO, Budget, Tally
+from vmconc.explore.search import PORTFOLIO, Budget, Tally, choices_of, search
 from vmconc.explore.target import Target, make
 from vmconc.memory.jit import jit_off
 
+ALONE = '''"""A thread that counts."""
+from vmconc.concurrent import shared, thread
+
+
+@shared
+class Counter:
+    value: int
+
+
+@thread
+def count(cpu, counter):
+    counter.value += 1
+'''
 COUNT = 200 if jit_off() else 5001
 
 
@@ -44,9 +60,25 @@ def test_the_executions_are_shared_out(tmp_path):
 
 def test_a_class_that_several_processes_have_seen_counts_once(tmp_path):
     """Two orders of a transfer to and fro, and where the onlooker looks."""
-    target = program(tmp_path, "first", "second")
-    tally, _ = search_side_by_side(target, PORTFOLIO, Budget(COUNT), 0, 3, lambda tally: None)
-    assert tally.classes.seen == 6 and tally.classes.once < 3
+    target, noted = program(tmp_path, "first", "second"), []
+    tally, _ = search_side_by_side(target, PORTFOLIO, Budget(COUNT), 0, 3, noted.append)
+    assert tally.classes.seen == 6 == noted[-1].classes.seen and tally.classes.once < 3
+
+
+def test_what_one_process_has_covered_is_new_to_no_other(tmp_path, monkeypatch):
+    """Of one thread there is one execution: nothing is new after the first; who has tables of his own keeps it."""
+    path, covered, guided = tmp_path / "alone.py", remember_nothing(), choices_of("coverage")
+    path.write_text(ALONE)
+    target = Target(str(path))
+    lab = make(target)
+    search(lab, guided, Budget(3))
+    assert lab.covered.total[0] == 1
+    monkeypatch.setattr(jobs, "remember_nothing", lambda: covered)
+    search_side_by_side(target, guided, Budget(20), 0, 2, lambda tally: None)
+    kept = int(covered.total[0])
+    assert 1 <= kept <= 2 and (covered.features == lab.covered.features).all()  # 2: both came first at the same time
+    search_side_by_side(target, guided, Budget(20), 0, 2, lambda tally: None)
+    assert covered.total[0] == kept
 
 
 def test_the_first_failure_ends_all_and_can_be_replayed(tmp_path):
@@ -84,7 +116,8 @@ def test_a_killed_parent_leaves_nobody(tmp_path):
 def test_tallies_add_up():
     one = Tally(executions=3, points=30, seconds=1.0, longest=12, by_strategy={"pos": 3}, new_at=[1], at_rest=1)
     other = Tally(executions=4, points=40, seconds=2.0, longest=11, by_strategy={"pos": 1, "urw": 3})
-    total = added([one, other])
+    total = added([one, other], Classes(5))
+    assert total.classes.seen == 5
     assert (total.executions, total.points, total.seconds, total.longest) == (7, 70, 2.0, 12)
     assert total.by_strategy == {"pos": 4, "urw": 3} and total.at_rest == 1
 
@@ -92,7 +125,7 @@ def test_tallies_add_up():
 def test_states_that_were_new_late_stay_late():
     """The fifth of ten executions of one process is the middle of all twenty."""
     tallies = [Tally(executions=10, at_rest=2, new_at=[5, 10]), Tally(executions=10, at_rest=1, new_at=[1])]
-    total = added(tallies)
+    total = added(tallies, Classes())
     assert total.new_at == [10, 20, 2] and total.at_rest == 3
     assert meaning(total, 2) == [
         "3 different states at rest (each of 2 processes counts its own), each checked; "

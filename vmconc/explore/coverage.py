@@ -13,7 +13,7 @@ LAST = 0.9  # the last tenth
 class Classes(msgspec.Struct, frozen=True):
     """The classes of the executions counted, and how often they were seen.  `seen` alone is known at every time."""
 
-    seen: int = 0  # different classes; of several processes that still search: what one of them alone has seen
+    seen: int = 0  # different classes
     counted: int = 0  # executions: all that were run, unless there was no room for more classes
     once: int = 0  # classes of one execution
     twice: int = 0  # classes of two

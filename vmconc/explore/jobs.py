@@ -12,7 +12,8 @@ import numpy as np
 
 from vmconc.coordinator.processes import FORK, finish, start
 from vmconc.explore.checkpoint import Part, go_on
-from vmconc.explore.coverage import rows_of, summary, united
+from vmconc.explore.coverage import Classes, rows_of, summary, united
+from vmconc.explore.covered import Covered, remember_nothing
 from vmconc.explore.failure import Failure
 from vmconc.explore.search import Budget, Choice, Position, Tally
 from vmconc.explore.target import Target, make
@@ -31,7 +32,8 @@ class Report(NamedTuple):
     failure: Failure | None = None
     ended: bool = False
     part: Part | None = None
-    classes: np.ndarray | None = None  # at the end: those seen
+    fresh: np.ndarray | None = None  # fingerprints of the classes seen since its last report
+    classes: np.ndarray | None = None  # at the end: all that were seen
 
 
 def search_side_by_side(
@@ -52,12 +54,15 @@ def search_side_by_side(
     pipes: list[Connection] = []
     processes: list[BaseProcess] = []
     parts, told = parts or [Part(Position()) for _ in range(jobs)], mmap.mmap(-1, 1)
+    covered = remember_nothing()
     try:
         for number in range(jobs):
             reader, writer = FORK.Pipe(duplex=False)
             share = Budget(share_of(budget.executions, number, jobs), budget.seconds)
             own_seed = seed + number * SEED_STRIDE
-            body = partial(work, target, choices, share, own_seed, writer, parts[number], keep is not None, told)
+            body = partial(
+                work, target, choices, share, own_seed, writer, parts[number], keep is not None, told, covered
+            )
             processes.append(start(f"explorer{number}", None, body))
             writer.close()
             pipes.append(reader)
@@ -80,25 +85,29 @@ def work(
     part: Part,
     kept: bool,
     told: mmap.mmap,
+    covered: Covered,
 ) -> None:
     """Be one of the processes: search, report now and then, and at the end; stop when told to."""
     from vmconc.explore.session import at_rest
 
     lab = make(target)
-    reported = time.monotonic()
+    lab.covered = covered
+    reported, counted = time.monotonic(), 0
 
     def note(tally: Tally) -> None:
-        nonlocal reported
+        nonlocal reported, counted
         if time.monotonic() - reported > NOTED:
-            reported = time.monotonic()
-            pipe.send(Report(tally))
+            rows = rows_of(lab)
+            pipe.send(Report(tally, fresh=rows["fingerprint"][rows["first"] > counted]))
+            reported, counted = time.monotonic(), lab.engine.counted
 
     def keep(part: Part) -> None:
         if kept:
             pipe.send(Report(None, part=part))
 
     tally, failure = go_on(lab, choices, budget, seed, at_rest(lab, target), part, note, keep, lambda: told[0] != 0)
-    pipe.send(Report(tally, failure, True, classes=rows_of(lab)))
+    rows = rows_of(lab)
+    pipe.send(Report(tally, failure, True, fresh=rows["fingerprint"], classes=rows))
 
 
 def gather(
@@ -111,6 +120,7 @@ def gather(
     latest: dict[int, Tally] = {}
     found: Failure | None = None
     rows: list[np.ndarray] = []
+    seen: set[int] = set()
     open_pipes, deadline = list(pipes), 0.0
     while open_pipes and not (deadline and time.monotonic() > deadline):
         if (stop() or found) and not deadline:
@@ -125,18 +135,17 @@ def gather(
                 keep(number, report.part)
             if report and report.classes is not None:
                 rows.append(report.classes)
+            if report and report.fresh is not None:
+                seen.update(report.fresh.tolist())
             if report and report.tally:
                 latest[number] = report.tally
-                note(added(list(latest.values())))
+                note(added(list(latest.values()), Classes(len(seen))))
                 found = found or report.failure
         if found and not keep:
             break
     if len(latest) < len(pipes) and not found and not deadline:
         raise RuntimeError("a process that explored ended without a word")
-    total = added(list(latest.values()))
-    if rows:
-        total.classes = summary(united(rows))
-    return total, found
+    return added(list(latest.values()), summary(united(rows)) if rows else Classes(len(seen))), found
 
 
 def receive(pipe: Any) -> Report | None:
@@ -148,15 +157,18 @@ def receive(pipe: Any) -> Report | None:
     return report
 
 
-def added(tallies: list[Tally]) -> Tally:
-    """Add up what was done by all.  States are counted by each, and may be the same; when, is put in proportion."""
-    total = Tally(executions=sum(tally.executions for tally in tallies), processes=len(tallies))
+def added(tallies: list[Tally], classes: Classes) -> Tally:
+    """Add up what was done by all, who have seen these classes.
+
+    States are counted by each, and may be the same; when, is put in proportion.
+    """
+    executions = sum(tally.executions for tally in tallies)
+    total = Tally(executions=executions, processes=len(tallies), classes=classes)
     for tally in tallies:
         total.points += tally.points
         total.seconds = max(total.seconds, tally.seconds)
         total.at_rest += tally.at_rest
         total.longest = max(total.longest, tally.longest)
-        total.classes = max(total.classes, tally.classes, key=lambda classes: classes.seen)
         total.new_at += [number * total.executions // tally.executions for number in tally.new_at]
         for name, count in tally.by_strategy.items():
             total.by_strategy[name] = total.by_strategy.get(name, 0) + count

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vmconc.explore.covered import Covered, remember_nothing
 from vmconc.locks.races import KINDS
 from vmconc.memory.jit import jit_off
 from vmconc.memory.segment import HEADER, Segment
@@ -158,7 +159,8 @@ class Laboratory:
         if self.engine.strategy == DPOR:
             return int(explore_reduced(machine, count, *self.room_for_races))
         if self.engine.strategy == COVERAGE:
-            return int(coverage.explore_guided(machine, count, *self.memory_of_features))
+            events = STRUCTS["Cpu"].fields["events"].words
+            return int(coverage.explore_guided(machine, count, events, *self.covered, *self.room_for_features))
         return int(explore(machine, count))
 
     @cached_property
@@ -169,14 +171,15 @@ class Laboratory:
         return tuple(np.zeros(shape, np.int64) for shape in shapes)
 
     @cached_property
-    def memory_of_features(self) -> tuple[Any, ...]:
-        """Return what the coverage-guided strategy remembers (coverage.py)."""
-        shapes = (
-            (coverage.FEATURES,), (coverage.WORDS, coverage.COLUMNS), (self.engine.fibers, coverage.COLUMNS),
-            (coverage.KEPT_MAX, coverage.LENGTH_MAX), (coverage.KEPT_MAX,),
-        )  # fmt: skip
-        events = STRUCTS["Cpu"].fields["events"].words
-        return events, *(np.zeros(shape, np.int64) for shape in shapes)
+    def covered(self) -> Covered:
+        """Return what the coverage-guided strategy remembers; processes of one search are given the same."""
+        return remember_nothing()
+
+    @cached_property
+    def room_for_features(self) -> tuple[np.ndarray, ...]:
+        """Return where the coverage-guided strategy looks for what an execution has shown (coverage.py)."""
+        shapes = (coverage.WORDS, coverage.COLUMNS), (self.engine.fibers, coverage.COLUMNS)
+        return tuple(np.zeros(shape, np.int64) for shape in shapes)
 
     def begin_again(self) -> None:
         """Have a search through all executions begin with the first one."""
@@ -190,8 +193,8 @@ class Laboratory:
 
     def forget(self) -> None:
         """Forget what the strategies have learned from executions so far."""
-        self.engine.longest = self.engine.word_count = self.engine.kept = 0
-        vars(self).pop("memory_of_features", None)
+        self.engine.longest = self.engine.word_count = 0
+        vars(self).pop("covered", None)
         self.segment.view("Fiber")["most"] = self.segment.view("Fiber")["steps"] = 0
         self.segment.view("Touched")[:] = 0
 

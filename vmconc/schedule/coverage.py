@@ -3,6 +3,9 @@
 New is a pair of conflicting steps of two CPUs, one right after the other at what they touch, told apart by where in
 their threads they stand; a step that is the first at what it touches; the order in which a CPU takes two locks; or an
 event that a CPU counts.  What is random goes by random ranks (pos.py).
+
+The processes of one search share what was seen and what is kept, without a lock: what two see at the same moment both
+keep, and an execution that is read while another one is written in its place is one more to try.
 (Wolff, Shi, Duck, Mathur, Roychoudhury: Greybox fuzzing for concurrency testing, ASPLOS 2024.)
 """
 
@@ -30,30 +33,30 @@ PAIR, ORDER, EVENT = range(1, 4)  # kinds of features
 
 
 @kernel
-def explore_guided(near, count, events, features, last, made, kept, lengths):
+def explore_guided(near, count, events, features, kept, lengths, total, last, made):
     """Run up to `count` executions, as `explore` does; `events`: how many a CPU counts.
 
-    Room for what is remembered: `features` seen, who touched what `last`, what each CPU has `made`, the decisions that
-    are `kept` and their `lengths`.
+    Room for what is remembered: `features` seen, the decisions that are `kept`, their `lengths` and in `total` of how
+    many executions they were so far; and of the last execution who touched what `last`, and what each CPU has `made`.
     """
     engine = engine_of(near)
     for number in range(count):
-        plan(engine, kept, lengths)
+        plan(engine, kept, lengths, total)
         stop = run_one(near, engine)
         if learn(engine, features, last, made) + count_up(near, engine, events, features) > 0:
-            keep(engine, kept, lengths)
+            keep(engine, kept, lengths, total)
         if stop:
             return number + 1
     return count
 
 
 @kernel
-def plan(engine, kept, lengths):
+def plan(engine, kept, lengths, total):
     """Prescribe how the next execution begins: as one that was kept, but for one decision, and perhaps all after it."""
     engine.followed = 0
-    if engine.kept == 0 or draw(engine, FRESH) == 0:
+    if total[0] == 0 or draw(engine, FRESH) == 0:
         return
-    place = draw(engine, min(engine.kept, KEPT_MAX))
+    place = draw(engine, min(total[0], KEPT_MAX))
     change = draw(engine, max(1, lengths[place]))
     engine.followed = change if draw(engine, CUT_OFF) == 0 else lengths[place]
     for number in range(engine.followed):
@@ -61,10 +64,10 @@ def plan(engine, kept, lengths):
 
 
 @kernel
-def keep(engine, kept, lengths):
+def keep(engine, kept, lengths, total):
     """Keep the decisions of the last execution; when there is no room left, in place of the oldest."""
-    place = engine.kept % KEPT_MAX
-    engine.kept += 1
+    place = total[0] % KEPT_MAX
+    total[0] += 1
     lengths[place] = min(length(engine), LENGTH_MAX)
     for number in range(lengths[place]):
         kept[place, number] = branch_of(engine, number).cpu

@@ -121,7 +121,6 @@ class Scheduler:
     wrote: int = guard("cpu")  # dpor: number of the last decision whose step wrote, -1: none
     unnoted: int = guard("cpu")  # an execution had more decisions than there is room for
     exhausted: int = guard("cpu")  # no execution is left
-    kept: int = guard("cpu")  # coverage: executions that showed something new
     cut: int = guard("cpu")  # dpor: executions that were cut short
     ready_count: int = guard("cpu")
     ready: Words(FIBERS_MAX) = guard("cpu")  # indices of the CPUs that can go on
