@@ -2,10 +2,59 @@
 
 from typing import TYPE_CHECKING
 
+from vmconc.cli.asked import Asked
 from vmconc.coordinator.errors import UsageError
 
 if TYPE_CHECKING:
     from vmconc.explore.target import Target
+
+
+def targets_of(asked: Asked) -> list["Target"]:
+    """Return what is explored.  Raises UsageError."""
+    from vmconc.coordinator.resolve import settings
+    from vmconc.coordinator.units import probability
+
+    errors = round(probability("--io-error-rate", asked.io_error_rate) * 1000)
+    options = settings(asked.settings)
+    targets = targets_of_program(asked, options, errors) if asked.what else targets_of_bug(asked, errors)
+    return with_races(with_points(with_bugs(targets, asked.bugs, asked.as_committed), asked.points), asked.races)
+
+
+def targets_of_program(asked: Asked, options: dict[str, str], io_errors: int) -> list["Target"]:
+    """Return a lock program once, another program under each protocol asked for."""
+    from vmconc.coordinator.resolve import check_protocol, is_trace
+    from vmconc.explore.target import Target, lock_file
+    from vmconc.protocols import protocol_names
+
+    what, protocol = asked.what, asked.protocol
+    if path := lock_file(what):
+        if protocol != "both" or io_errors:
+            option = "--protocol" if protocol != "both" else "--io-error-rate"
+            raise UsageError(f"{option} is for programs of the machine; {what} is a lock program: leave it out")
+        return [Target(path, options=options, limit=asked.steps)]
+    if protocol != "both":
+        check_protocol(protocol)
+    if is_trace(what):
+        raise UsageError(f"{what} is a trace: too long to be explored; name a program (vmconc list programs)")
+    names = list(protocol_names()) if protocol == "both" else [protocol]
+    return [
+        Target(what, name, asked.cpus, asked.seed, options, io_errors=io_errors, limit=asked.steps) for name in names
+    ]
+
+
+def targets_of_bug(asked: Asked, io_errors: int) -> list["Target"]:
+    """Return the program by which the catalogue shows a bug, under the protocols that can have it."""
+    from vmconc.explore.bugs import BUGS
+    from vmconc.explore.target import OF_BUG, Target
+
+    if len(asked.bugs) != 1:
+        raise UsageError("name a program, or one known bug with --bug (vmconc bugs lists them)")
+    bug = BUGS[known_bug(asked.bugs[0])]
+    names = [name for name in bug.protocols if asked.protocol in ("both", name)]
+    if not names:
+        raise UsageError(f"--bug {bug.name} is none of {asked.protocol}; choose --protocol {bug.protocols[0]}")
+    errors, program = io_errors or bug.io_errors, OF_BUG + bug.name
+    return [Target(program, name, bug.cpus, io_errors=errors, limit=asked.steps, points=bug.points) for name in names]
 
 
 def with_points(targets: list["Target"], points: str) -> list["Target"]:
@@ -17,44 +66,6 @@ def with_points(targets: list["Target"], points: str) -> list["Target"]:
     if points not in POINTS:
         raise UsageError(f"--points {points!r} is unknown; choose one of {', '.join(POINTS)}")
     return [replace(target, points=points) if target.protocol and points == ACCESSES else target for target in targets]
-
-
-def targets_of(
-    what: str, protocol: str, cpus: int, seed: int, options: dict[str, str], io_errors: int, steps: int
-) -> list["Target"]:
-    """Return what is explored: a lock program once, another program under each protocol asked for."""
-    from vmconc.coordinator.resolve import check_protocol, is_trace
-    from vmconc.explore.target import Target, lock_file
-    from vmconc.protocols import protocol_names
-
-    if path := lock_file(what):
-        if protocol != "both" or io_errors:
-            option = "--protocol" if protocol != "both" else "--io-error-rate"
-            raise UsageError(f"{option} is for programs of the machine; {what} is a lock program: leave it out")
-        return [Target(path, options=options, limit=steps)]
-    if protocol != "both":
-        check_protocol(protocol)
-    if is_trace(what):
-        raise UsageError(f"{what} is a trace: too long to be explored; name a program (vmconc list programs)")
-    names = list(protocol_names()) if protocol == "both" else [protocol]
-    return [Target(what, name, cpus, seed, options, io_errors=io_errors, limit=steps) for name in names]
-
-
-def targets_of_bug(bugs: list[str], protocol: str, io_errors: int, steps: int) -> list["Target"]:
-    """Return the program by which the catalogue shows a bug, under the protocols that can have it."""
-    from vmconc.explore.bugs import BUGS
-    from vmconc.explore.target import OF_BUG, Target
-
-    if len(bugs) != 1:
-        raise UsageError("name a program, or one known bug with --bug (vmconc bugs lists them)")
-    bug = BUGS[known_bug(bugs[0])]
-    names = [name for name in bug.protocols if protocol in ("both", name)]
-    if not names:
-        raise UsageError(f"--bug {bug.name} is none of {protocol}; choose --protocol {bug.protocols[0]}")
-    errors = io_errors or bug.io_errors
-    return [
-        Target(OF_BUG + bug.name, name, bug.cpus, io_errors=errors, limit=steps, points=bug.points) for name in names
-    ]
 
 
 def with_bugs(targets: list["Target"], bugs: list[str], as_committed: bool) -> list["Target"]:

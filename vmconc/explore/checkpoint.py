@@ -16,6 +16,7 @@ import numpy as np
 import portalocker
 
 from vmconc.explore.failure import Failure
+from vmconc.explore.kept import read_kept
 from vmconc.explore.laboratory import Laboratory
 from vmconc.explore.search import Budget, Choice, Position, Tally, search
 from vmconc.explore.target import Target
@@ -160,15 +161,7 @@ class Keeper:
 
 def read(path: Path) -> Checkpoint:
     """Read a checkpoint.  Raises ProgramError with one line."""
-    try:
-        found = msgspec.msgpack.decode(path.read_bytes(), type=Checkpoint)
-    except OSError as error:
-        raise ProgramError(f"{path}: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
-        raise ProgramError(f"{path} is no checkpoint of vmconc explore: {error}") from error
-    if found.format != FORMAT:
-        raise ProgramError(f"{path} has format {found.format}, this version of vmconc reads format {FORMAT}")
-    return found
+    return read_kept(path, Checkpoint, msgspec.msgpack.decode, FORMAT, "checkpoint")
 
 
 def refuse_other(path: Path, kept: Search, wanted: Search) -> None:

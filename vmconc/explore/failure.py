@@ -9,6 +9,7 @@ import msgspec
 from vmconc.checks.held import cpu_state, held_by, say_held, sleeps_on
 from vmconc.checks.violations import inline_violations
 from vmconc.coordinator.deadlock import cycle, say_cycle
+from vmconc.explore.kept import read_kept
 from vmconc.explore.laboratory import Laboratory
 from vmconc.explore.story import named
 from vmconc.explore.target import Target
@@ -142,12 +143,4 @@ def write(path: Path, artifact: Artifact) -> None:
 
 def read(path: Path) -> Artifact:
     """Read a failure back.  Raises ProgramError with one line."""
-    try:
-        artifact = msgspec.json.decode(path.read_bytes(), type=Artifact)
-    except OSError as error:
-        raise ProgramError(f"{path}: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
-        raise ProgramError(f"{path} is no failure that vmconc explore has kept: {error}") from error
-    if artifact.format != FORMAT:
-        raise ProgramError(f"{path} has format {artifact.format}, this version of vmconc reads format {FORMAT}")
-    return artifact
+    return read_kept(path, Artifact, msgspec.json.decode, FORMAT, "failure")
