@@ -9,6 +9,18 @@ import pytest
 
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
+from vmconc.explore.bugs import BUGS
+from vmconc.explore.target import ACCESSES
+
+WITH_ACCESSES = next(name for name, bug in BUGS.items() if bug.points == ACCESSES)
+WITH_ERRORS = next(name for name, bug in BUGS.items() if bug.io_errors)
+
+
+def given_first(arguments):
+    """Return the first option of a command line, with its value if it has one."""
+    first = next(place for place, word in enumerate(arguments) if word.startswith("--"))
+    return [arguments[first], *(word for word in arguments[first + 1 : first + 2] if not word.startswith("--"))]
+
 
 BAD = [
     (["run", "zero_fil"], "zero_fill"),
@@ -19,8 +31,6 @@ BAD = [
     (["run", "zero_fill", "--cpus", "-1"], "--cpus -1"),
     (["run", "mutex_pair", "--rounds", "0"], "--rounds 0"),
     (["explore", "mutex_pair", "--keep", "/dev/null/x"], "--keep /dev/null/x"),
-    (["explore", "mutex_pair", "--protocol", "chained"], "--protocol is for programs of the machine"),
-    (["explore", "mutex_pair", "--as-committed"], "--bug and --as-committed are for programs of the machine"),
     (["explore", "mutex_pair", "--checkpoint", "."], "--checkpoint . is a directory"),
     (["run", "mutex_pair", "--set", "size=few"], "--set size=few"),
     (["run", "zero_fill", "--cpus", "300"], "--cpus 300"),
@@ -72,7 +82,6 @@ BAD = [
     (["explore", "fork_chain", "--depth", "0"], "--depth 0"),
     (["explore", "fork_chain", "--points", "words"], "--points 'words'"),
     (["explore", "fork_chain", "--steps", "0"], "--steps 0"),
-    (["explore", "fork_chain", "--races"], "--races"),
     (["explore", "fork_chain", "--jobs", "-1"], "--jobs -1"),
     (["explore", "fork_chain", "--set", "pagse=3"], "pages"),
     (["explore", "bluetooth", "--set", "fixed=maybe"], "fixed=maybe"),
@@ -89,6 +98,48 @@ BAD = [
     (["replay", "/etc/passwd"], "/etc/passwd"),
     (["runn"], "runn"),
 ]
+
+MACHINE = "it is for programs of the machine, mutex_pair is a lock program; leave it out"
+OWN = "name a PROGRAM or leave it out"
+IDLE = [
+    (["mutex_pair", "--protocol", "chained"], MACHINE),
+    (["mutex_pair", "--protocol", "both"], MACHINE),
+    (["mutex_pair", "--cpus", "2"], MACHINE),
+    (["mutex_pair", "--points", "accesses"], MACHINE),
+    (["mutex_pair", "--io-error-rate", "0.5"], MACHINE),
+    (["mutex_pair", "--bug", "B21"], MACHINE),
+    (["mutex_pair", "--as-committed"], MACHINE),
+    (["zero_fill", "--races"], "it is for lock programs"),
+    (["mutex_pair", "--depth", "2"], "choose that or leave it out"),
+    (["mutex_pair", "--depth", "3", "--strategy", "pos"], "it is for --strategy pct"),
+    (["mutex_pair", "--preemptions", "1", "--strategy", "dpor"], "it is for --strategy dfs"),
+    (["mutex_pair", "--seed", "1", "--strategy", "dfs"], "nothing is random"),
+    (["zero_fill", "--io-error-rate", "0.5", "--strategy", "stay"], "no I/O fails"),
+    (["--cpus", "3", "--bug", "B21"], OWN),
+    (["--set", "pages=3", "--bug", "B21"], OWN),
+    (["--points", "locks", "--bug", WITH_ACCESSES], OWN),
+    (["--io-error-rate", "0.0", "--bug", WITH_ERRORS], OWN),
+]  # the first option is the one that can have no effect
+BAD += [
+    (["explore", *arguments], f"{' '.join(given_first(arguments))} has no effect: ") for arguments, _ in IDLE
+]
+USEFUL = [
+    ["mutex_pair", "--strategy", "pct", "--depth", "2", "--seed", "1"],
+    ["mutex_pair", "--strategy", "dfs", "--preemptions", "1", "--races"],
+    ["zero_fill", "--set", "pages=1", "--cpus", "2", "--protocol", "backing", "--points", "locks", "--seed", "1"],
+]
+
+
+@pytest.mark.parametrize(("arguments", "why"), IDLE, ids=lambda value: " ".join(value))
+def test_an_option_without_effect_is_named_with_reason_and_fix(arguments, why, capsys):
+    assert guarded(app, ["explore", *arguments]) == 2
+    assert why in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", USEFUL, ids=" ".join)
+def test_an_option_with_effect_is_taken_in_silence(arguments, tmp_path, capsys):
+    assert guarded(app, ["explore", *arguments, "--executions", "1", "--keep", str(tmp_path)]) == 0
+    assert "no effect" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,8 @@ def test_the_commands_find_show_and_debug(deadlock, tmp_path):
     assert "it fails again" in debugged.stdout
     left = command(tmp_path, "replay", explored["artifact"], "--pdb", stdin="q\n")
     assert left.returncode == 1 and left.stderr == ""
+    refused = command(tmp_path, "replay", explored["artifact"], "--all")
+    assert refused.returncode == 2 and "--all has no effect" in refused.stderr
 
 
 def test_a_known_bug_is_shown_by_its_own_program(tmp_path):

@@ -1,4 +1,4 @@
-"""What `vmconc explore` is asked for: each option's name, help and default stand here once."""
+"""What `vmconc explore` is asked for: each option's name, help and default stand here once, and which were given."""
 
 import inspect
 from collections.abc import Callable
@@ -55,6 +55,8 @@ Resume = Annotated[
 ]
 Keep = Annotated[Path, typer.Option("--keep", help="Where failures are kept.")]
 
+Given = dict[str, str]  # the fields whose options stand in a command line, each as it could be written there
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -85,19 +87,38 @@ class Asked:
     json: o.Json = False
 
 
-def asking(function: Callable[[Asked], int]) -> Callable[..., int]:
+def given_in(context: typer.Context) -> Given:
+    """Return what the command line gives; the rest are defaults."""
+    return {
+        str(option.name): " ".join(written(option.opts[0], context.params[str(option.name)]))
+        for option in context.command.params
+        if getattr(context.get_parameter_source(str(option.name)), "name", "") == "COMMANDLINE"
+    }
+
+
+def written(option: str, value: object) -> list[str]:
+    """Return the words by which an option is given: a flag, a value, or several times one value."""
+    if value is True:
+        return [option]
+    return [word for each in (value if isinstance(value, list) else [value]) for word in (option, str(each))]
+
+
+def asking(function: Callable[[Asked, Given], int]) -> Callable[..., int]:
     """Make a command with an option for each field out of a function of what is asked."""
 
-    def command(**values: object) -> int:
-        return function(Asked(**values))  # type: ignore[arg-type]
+    def command(context: typer.Context, **values: object) -> int:
+        return function(Asked(**values), given_in(context))  # type: ignore[arg-type]
 
-    parameters = [
+    parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
+    parameters += [
         inspect.Parameter(
-            option.name, inspect.Parameter.KEYWORD_ONLY, annotation=option.type,
+            option.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=option.type,
             default=option.default if option.default_factory is MISSING else option.default_factory(),
         )
         for option in fields(Asked)
-    ]  # fmt: skip
+    ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     command.__doc__ = function.__doc__

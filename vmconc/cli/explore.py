@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmconc.cli import options as o
-from vmconc.cli.asked import Asked, asking
+from vmconc.cli.asked import Asked, Given, asking
 from vmconc.cli.asked_checks import check, check_checkpoint
 from vmconc.cli.html import write_html
 from vmconc.cli.targets import targets_of
@@ -19,13 +19,13 @@ SECONDS_DEFAULT = 10.0
 
 
 @asking
-def explore(asked: Asked) -> int:
+def explore(asked: Asked, given: Given) -> int:
     """Run a program's threads in many orders until one fails, make the failure simple, and show it step by step.
 
     Example: vmconc explore fork_chain --set generations=3 --set pages=2 --set writes=1 --set chains=1 --for 20s
     """
     check(asked)
-    targets, kept = targets_of(asked), asked.checkpoint or asked.resume
+    targets, kept = targets_of(asked, given), asked.checkpoint or asked.resume
     if kept:
         check_checkpoint(kept, asked.strategy, len(targets))
     return explore_each(targets, search_of(asked), asked.html, kept, asked.json)

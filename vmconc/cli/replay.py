@@ -48,7 +48,10 @@ def replay(
 
         uncompiled()
     try:
-        result = replay_one(read(artifact), everything, pdb, times, processes)
+        kept = read(artifact)
+        if everything and not kept.target.protocol:
+            raise UsageError(f"--all has no effect: {artifact} is of a lock program, all is shown anyway; leave it out")
+        result = replay_one(kept, everything, pdb, times, processes)
     except ProgramError as error:
         raise UsageError(str(error)) from error
     except BdbQuit:

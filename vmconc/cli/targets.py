@@ -2,22 +2,27 @@
 
 from typing import TYPE_CHECKING
 
-from vmconc.cli.asked import Asked
+from vmconc.cli.asked import Asked, Given
+from vmconc.cli.asked_effect import check_effect
 from vmconc.coordinator.errors import UsageError
 
 if TYPE_CHECKING:
     from vmconc.explore.target import Target
 
 
-def targets_of(asked: Asked) -> list["Target"]:
+def targets_of(asked: Asked, given: Given) -> list["Target"]:
     """Return what is explored.  Raises UsageError."""
+    from msgspec.structs import replace
+
     from vmconc.coordinator.resolve import settings
     from vmconc.coordinator.units import probability
 
     errors = round(probability("--io-error-rate", asked.io_error_rate) * 1000)
     options = settings(asked.settings)
     targets = targets_of_program(asked, options, errors) if asked.what else targets_of_bug(asked, errors)
-    return with_races(with_points(with_bugs(targets, asked.bugs, asked.as_committed), asked.points), asked.races)
+    check_effect(asked, given, targets[0])
+    targets = with_points(with_bugs(targets, asked.bugs, asked.as_committed), asked.points)
+    return [replace(target, races=asked.races) for target in targets]
 
 
 def targets_of_program(asked: Asked, options: dict[str, str], io_errors: int) -> list["Target"]:
@@ -28,9 +33,6 @@ def targets_of_program(asked: Asked, options: dict[str, str], io_errors: int) ->
 
     what, protocol = asked.what, asked.protocol
     if path := lock_file(what):
-        if protocol != "both" or io_errors:
-            option = "--protocol" if protocol != "both" else "--io-error-rate"
-            raise UsageError(f"{option} is for programs of the machine; {what} is a lock program: leave it out")
         return [Target(path, options=options, limit=asked.steps)]
     if protocol != "both":
         check_protocol(protocol)
@@ -74,9 +76,6 @@ def with_bugs(targets: list["Target"], bugs: list[str], as_committed: bool) -> l
 
     from vmconc.explore.bugs import BUGS
 
-    if (bugs or as_committed) and not any(target.protocol for target in targets):
-        name = targets[0].name
-        raise UsageError(f"--bug and --as-committed are for programs of the machine; {name} is none: leave them out")
     names = [known_bug(name) for name in bugs] + [name for name, bug in BUGS.items() if as_committed and bug.committed]
     for name in names:
         if not any(target.protocol in BUGS[name].protocols for target in targets):
@@ -85,15 +84,6 @@ def with_bugs(targets: list["Target"], bugs: list[str], as_committed: bool) -> l
         replace(target, bugs=sorted({name for name in names if target.protocol in BUGS[name].protocols}))
         for target in targets
     ]
-
-
-def with_races(targets: list["Target"], races: bool) -> list["Target"]:
-    """Have data races looked for.  Raises UsageError for what is no lock program."""
-    from msgspec.structs import replace
-
-    if races and any(target.protocol for target in targets):
-        raise UsageError(f"--races is for lock programs; {targets[0].name} is none: leave it out")
-    return [replace(target, races=races) for target in targets]
 
 
 def known_bug(name: str) -> str:
