@@ -84,6 +84,18 @@ def test_two_that_wait_for_each_other_are_reported_with_their_round(tmp_path):
     assert len(fold(told.rows)) < 10 < len(told.rows)
 
 
+@pytest.mark.skipif(not jit_off(), reason="the same decisions compiled; saves compiling a program")
+def test_a_livelock_is_told_with_its_round(tmp_path):
+    """Three whole rounds, in which nobody else makes a step."""
+    path = tmp_path / "alone.py"
+    path.write_text(POLITE.replace("thread(2)", "thread"))
+    target = Target(str(path))
+    failure = run_turns(make(target), [], None)
+    told = explain(make(target, watched=True), failure.turns, None)
+    assert failure.rule == "livelock"
+    assert told.loop == ["cpu 0 goes round, 3 times by the end: looks again; read busy[1] = 0"]
+
+
 def test_what_is_held_follows_the_log():
     """Tokens are not held by one that sleeps, and owned again one by one; the order of releases does not matter."""
     holding = Holding()

@@ -20,9 +20,10 @@ from helpers_schedule import (
 )
 
 from vmconc.explore.failure import explain, stuck_cpus
+from vmconc.explore.target import Target, make
 from vmconc.memory.jit import jit_off
 from vmconc.schedule.records import DEADLOCK, FINISHED, KEPT, LIVELOCK, TOO_LONG
-from vmconc.schedule.strategies import NAMES, PCT, POS, ROUND_ROBIN, STAY, UNIFORM
+from vmconc.schedule.strategies import DFS, NAMES, PCT, POS, ROUND_ROBIN, STAY, UNIFORM
 
 MANY = 60 if jit_off() else 3000
 
@@ -153,6 +154,49 @@ def test_who_looks_for_what_nobody_changes_is_a_livelock():
     """The last CPU that can go on waits, without sleeping, for somebody else."""
     lab = laboratory(spin_for_ever, 1)
     assert lab.run(1) == 1 and lab.engine.ended == LIVELOCK
+
+
+def run_all_of(tmp_path, changed):
+    """Run all executions of a CPU that looks at two words until another one changes one; return how they ended."""
+    path = tmp_path / f"look_at_both_{changed}.py"
+    path.write_text(LOOK_AT_BOTH.replace("{changed}", changed))
+    lab = make(Target(str(path)))
+    lab.engine.strategy, lab.engine.bound = DFS, -1
+    ends = set()
+    while lab.run(1) and not lab.engine.exhausted:
+        ends.add(lab.engine.ended)
+    return lab, ends
+
+
+LOOK_AT_BOTH = """
+from vmconc.concurrent import shared, thread, wait_a_turn
+
+@shared
+class Doors:
+    left: int
+    right: int
+    other: int
+
+@thread
+def look(cpu, doors):
+    while doors.left == 0 and doors.right == 0:
+        wait_a_turn(cpu)
+
+@thread
+def change(cpu, doors):
+    doors.{changed} = 1
+"""
+
+
+def test_who_would_see_the_last_change_if_it_looked_again_is_in_no_livelock(tmp_path):
+    """The other changes the left word and ends when this one has looked left, and is about to look right."""
+    _, ends = run_all_of(tmp_path, "left")
+    assert ends == {FINISHED}
+
+
+def test_who_has_looked_again_after_the_last_change_is_in_a_livelock(tmp_path):
+    lab, ends = run_all_of(tmp_path, "other")
+    assert ends == {LIVELOCK} and lab.engine.steps < 20
 
 
 def test_two_that_look_for_ever_come_to_the_limit():

@@ -34,8 +34,10 @@ from vmconc.schedule.records import (
     make_ready,
     unready,
 )
-from vmconc.schedule.steps import STEP_LOAD, STEP_SLEEP, STEP_STORE, log_step
+from vmconc.schedule.steps import STEP_LOAD, STEP_LOOK, STEP_SLEEP, STEP_STORE, log_step
 from vmconc.schedule.strategies import stepped
+
+VAIN_MAX = 4  # looks in vain while nobody else makes a step: three whole rounds of the loop, after who knows what part
 
 
 @kernel
@@ -43,6 +45,7 @@ def go_on(cpu, engine, chosen):
     """Let the chosen CPU go on; returns when this one is chosen again."""
     if chosen != cpu.index:
         engine.current = chosen
+        engine.vain = 0
         hand_over(cpu, engine, cpu.index, chosen)
 
 
@@ -86,6 +89,12 @@ def count_step(cpu, engine):
     if engine.classing != 0:
         chain(cpu, engine, fiber, fiber.what)
     stepped(engine, fiber, cpu.index)
+    count(cpu, engine)
+
+
+@partial(kernel, within=True)
+def count(cpu, engine):
+    """Count a step; it is the last one if there are too many."""
     engine.steps += 1
     debugger_point(engine.steps)
     if engine.steps > engine.limit:
@@ -184,19 +193,33 @@ def wake_turn(cpu, index):
 
 @controlled_only
 def yield_turn(cpu):
-    """Let another CPU make a step: this one looks in vain until somebody does."""
+    """Let another CPU make a step: this one looks in vain until somebody does.  Then it looks again: a step of its own.
+
+    If only this one can go on it looks again a few times more: since its last look others may have changed something.
+    """
     engine = engine_of(cpu)
-    engine.steps += 1
-    if engine.steps > engine.limit:
-        finish(cpu, TOO_LONG)
-    if engine.parking == 0 and engine.ready_count == 1:
-        finish(cpu, LIVELOCK)
+    engine.vain += 1
     fall_behind(engine, cpu.index)
-    fiber = fiber_of(cpu, cpu.index)
+    if engine.parking != 0:
+        to_engine(cpu, engine)
+    elif engine.ready_count > 1:
+        go_on(cpu, engine, decide_among_others(engine, cpu.index))
+    elif engine.vain < VAIN_MAX:
+        go_on(cpu, engine, decide(engine, cpu.index))
+    else:
+        finish(cpu, LIVELOCK)
+    count(cpu, engine)
+    log_step(cpu, STEP_LOOK, 0, 0, 0, 0)
+
+
+@kernel
+def decide_among_others(engine, index):
+    """Return which other ready CPU goes on."""
+    fiber = fiber_of(engine, index)
     unready(engine, fiber)
-    chosen = engine.fibers if engine.parking != 0 else decide(engine, cpu.index)
-    make_ready(engine, fiber, cpu.index)
-    go_on(cpu, engine, chosen)
+    chosen = decide(engine, index)
+    make_ready(engine, fiber, index)
+    return chosen
 
 
 @kernel

@@ -50,7 +50,7 @@ def begin_execution(near, engine):
         fiber.most = max(fiber.most, fiber.steps)
         fiber.steps = 0
         park(near, engine, fiber, index)
-    engine.parking = 0
+    engine.parking = engine.vain = 0
 
 
 @kernel

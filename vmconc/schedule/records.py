@@ -90,6 +90,7 @@ class Scheduler:
     place: int = guard("cpu")  # in the order of the step chosen last, -1: in none
     lucks: int = guard("init")  # what comes of chance in an order: so many values behind it
     lucky: int = guard("cpu")  # of these, how many were used
+    vain: int = guard("cpu")  # times that the CPU that runs has looked in vain since it was another's turn
     ended: int = guard("cpu")
     cycle: int = guard("cpu")  # it ended because CPUs wait for one another, whatever the others do
     executions: int = guard("cpu")

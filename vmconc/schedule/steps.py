@@ -16,15 +16,15 @@ from vmconc.schedule.records import engine_of, exploring
 (
     STEP_ACQUIRE, STEP_RELEASE, STEP_FAIL, STEP_RECURSE, STEP_UPGRADE, STEP_DOWNGRADE, STEP_REOWN, STEP_SLEEP,
     STEP_WAKE, STEP_READ, STEP_READ_DONE, STEP_LOAD, STEP_STORE, STEP_START, STEP_JOIN, STEP_DOWN, STEP_UP, STEP_SIGNAL,
-    STEP_FREE,
-) = range(1, 20)  # fmt: skip
+    STEP_FREE, STEP_LOOK,
+) = range(1, 21)  # fmt: skip
 
 STEP_NAMES = {
     STEP_ACQUIRE: "acquire", STEP_RELEASE: "release", STEP_FAIL: "try failed", STEP_RECURSE: "acquire again",
     STEP_UPGRADE: "upgrade", STEP_DOWNGRADE: "downgrade", STEP_REOWN: "re-own", STEP_SLEEP: "sleep", STEP_WAKE: "wake",
     STEP_READ: "page-in begins", STEP_READ_DONE: "page-in ends", STEP_LOAD: "read", STEP_STORE: "write",
     STEP_START: "start", STEP_JOIN: "join", STEP_DOWN: "down", STEP_UP: "up", STEP_SIGNAL: "signal",
-    STEP_FREE: "free",
+    STEP_FREE: "free", STEP_LOOK: "looks again",
 }  # fmt: skip
 
 
