@@ -82,8 +82,8 @@ def new_table(*names: str) -> Table:
 
 
 def number(line: Row | Fold) -> str:
-    """Return the number of a step."""
-    return str(line.number) if isinstance(line, Row) else ""
+    """Return the number of the step that a row begins."""
+    return str(line.number) if isinstance(line, Row) and line.number else ""
 
 
 def marks(line: Row | Fold, decisive: set[int]) -> str:

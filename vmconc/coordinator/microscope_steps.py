@@ -76,7 +76,7 @@ def steps_of(segment: Any, protocol: str, entry: Any) -> list[dict[str, Any]]:
     held: list[tuple[int, int, int, int]] = []
     steps = []
     for number, row in enumerate(rows.tolist(), 1):
-        cpu, action, lock, cls, mode, site, _ = row
+        cpu, action, lock, cls, mode, site, *_ = row
         if action == STEP_ACQUIRE:
             held.append((lock, cls, mode, site))
         elif action == STEP_RELEASE:

@@ -8,7 +8,7 @@ import msgspec
 
 from vmconc.explore.failure import Artifact, Failure
 from vmconc.explore.laboratory import Laboratory
-from vmconc.explore.story import story
+from vmconc.explore.story import Row, story
 
 
 class Outcome(NamedTuple):
@@ -36,34 +36,47 @@ def outcome(lab: Laboratory, failure: Failure | None) -> Outcome:
 
 def spoken(lab: Laboratory) -> list[str]:
     """Say each step of the last execution of a watched machine, in words that do not depend on where things lie."""
-    return [f"cpu {row.cpu}: {row.text}" for row in story(lab, everything=True)]
+    return [said(row) for row in told(lab)]
 
 
-def compare(lab: Laboratory, artifact: Artifact, first: Outcome, told: str, runs: Iterable[Failure | None]) -> Repeated:
+def said(row: Row) -> str:
+    """Say what was done, and by whom."""
+    return f"cpu {row.cpu}: {row.text}"
+
+
+def told(lab: Laboratory) -> list[Row]:
+    """Return all that was done in the last execution of a watched machine."""
+    return story(lab, everything=True)
+
+
+def compare(
+    lab: Laboratory, artifact: Artifact, first: Outcome, departs: str, runs: Iterable[Failure | None]
+) -> Repeated:
     """Compare each of several replays with the first one and with what was recorded.
 
-    `runs` yields failures, each right after its replay; `told`: how the first departs from what was recorded.
+    `runs` yields failures, each right after its replay; `departs`: how the first departs from what was recorded.
     """
     result = Repeated()
     for failure in runs:
         result.times += 1
-        found, differs = outcome(lab, failure), told
+        found, differs = outcome(lab, failure), departs
         if found != first:
             result.alike = False
-            differs = difference(artifact, found, spoken(lab)) or "the same steps left another state of memory"
+            differs = difference(artifact, found, told(lab)) or "the same steps left another state of memory"
         result.exact += not differs
         if differs and not result.differs:
             result.differs = f"replay {result.times}: {differs}"
     return result
 
 
-def difference(artifact: Artifact, found: Outcome, steps: list[str]) -> str:
+def difference(artifact: Artifact, found: Outcome, rows: list[Row]) -> str:
     """Say how an execution first departs from the one recorded; empty if, as far as that tells, it does not."""
     recorded = artifact.failure
     if artifact.spoken:
-        for number, (one, other) in enumerate(zip_longest(artifact.spoken, steps, fillvalue="nothing"), 1):
+        now = map(said, rows)
+        for place, (one, other) in enumerate(zip_longest(artifact.spoken, now, fillvalue="nothing")):
             if one != other:
-                return f"step {number} was recorded as {one!r} and is now {other!r}"
+                return f"step {step_at(rows, place)} was recorded as {one!r} and is now {other!r}"
     if recorded.turns != found.turns:
         return f"decisions were recorded as {recorded.turns} and are now {found.turns}"
     if recorded.steps != found.steps:
@@ -71,3 +84,9 @@ def difference(artifact: Artifact, found: Outcome, steps: list[str]) -> str:
     if recorded.rule != found.rule:
         return f"{recorded.rule!r} was recorded, it came to {found.rule or 'no failure'!r}"
     return ""
+
+
+def step_at(rows: list[Row], place: int) -> int:
+    """Return the number of the step to which a row belongs, or would belong that is not there."""
+    last = max((row.number for row in rows[: place + 1]), default=0)
+    return last if place < len(rows) else last + 1

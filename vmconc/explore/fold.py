@@ -37,7 +37,8 @@ class Fold(NamedTuple):
     @property
     def text(self) -> str:
         """Say what is left out."""
-        steps = "step" if self.period == 1 else f"{self.period} steps"
+        kind = "step" if all(row.number for row in self.rows) else "row"
+        steps = kind if self.period == 1 else f"{self.period} {kind}s"
         more = "once more" if self.times == 1 else f"{self.times:,} more times"
         return f"(the same {steps} {more})"
 

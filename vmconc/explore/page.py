@@ -147,10 +147,10 @@ def about_swap(swap: Swap | None) -> Part | None:
 
 def lines_of(explained: Explained, kept: set[int]) -> list[Any]:
     """Return the lines to show: places in the rows, or CPUs, text and places of rows that are folded."""
-    places = {row.number: place for place, row in enumerate(explained.rows)}
+    places = {id(row): place for place, row in enumerate(explained.rows)}  # rows may be equal
     return [
-        [line.cpus, line.text, [places[row.number] for row in line.rows]]
+        [line.cpus, line.text, [places[id(row)] for row in line.rows]]
         if isinstance(line, Fold)
-        else places[line.number]
+        else places[id(line)]
         for line in fold(explained.rows, kept)
     ]

@@ -11,7 +11,7 @@ import msgspec
 
 from vmconc.coordinator.signals import StopRequests
 from vmconc.explore import failure as failures
-from vmconc.explore.again import Repeated, compare, difference, outcome, spoken
+from vmconc.explore.again import Repeated, compare, difference, outcome, spoken, told
 from vmconc.explore.checkpoint import Keeper, Search, code_of, go_on
 from vmconc.explore.debug import stop_at
 from vmconc.explore.explain import Explained, explain
@@ -195,10 +195,10 @@ def repeat(
 ) -> tuple[Repeated, Handed | None]:
     """Compare `times` replays, on processes or this one among them, with what was recorded; `failure` came of this."""
     first = outcome(lab, failure)
-    told = difference(artifact, first, spoken(lab))
+    departs = difference(artifact, first, told(lab))
     again = (run_turns(lab, artifact.failure.turns, check) for _ in count())
     if not processes:
-        return compare(lab, artifact, first, told, islice(chain([failure], again), times)), None
+        return compare(lab, artifact, first, departs, islice(chain([failure], again), times)), None
     with Workers(lab) as workers:
-        repeated = compare(lab, artifact, first, told, islice(again, times))
+        repeated = compare(lab, artifact, first, departs, islice(again, times))
         return repeated, workers.handed()

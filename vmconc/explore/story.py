@@ -29,7 +29,7 @@ WITH_MODE = (STEP_ACQUIRE, STEP_UPGRADE, STEP_DOWNGRADE)
 class Row(NamedTuple):
     """One thing that a CPU did."""
 
-    number: int
+    number: int  # of the step that it begins, from 1; 0: it belongs to the step before
     cpu: int
     text: str
     turn: int = 0  # number of the step in an execution that is observed: within one, several things may be done
@@ -47,15 +47,16 @@ def story(lab: Laboratory, everything: bool = False, preempted: frozenset[int] =
     written = values_written(lab, logged)
     holdings: dict[int, Holding] = {}
     rows: list[Row] = []
-    lock_names = LockNames(lab.segment)
-    for number, (cpu, action, lock, cls, mode, site, turn) in enumerate(logged, 1):
+    lock_names, said = LockNames(lab.segment), 0
+    for index, (cpu, action, lock, cls, mode, site, number, turn) in enumerate(logged):
         holding = holdings.setdefault(cpu, Holding())
         holding.note(action, lock, cls, mode)
-        if everything or telling(lab, logged, number - 1):
-            text = words(lab.segment, action, lock, cls, mode, site) + written.get(number, "")
+        if everything or telling(lab, logged, index):
+            text = words(lab.segment, action, lock, cls, mode, site) + written.get(index, "")
             marked = bool(rows) and cpu != rows[-1].cpu and not preempted.isdisjoint(range(rows[-1].turn + 1, turn + 1))
             held = tuple(lock_names.of(entry) for entry in holding.held if everything or entry.cls not in SPINLOCKS)
-            rows.append(Row(number, cpu, text, turn, marked, held))
+            rows.append(Row(number if number != said else 0, cpu, text, turn, marked, held))
+            said = number
     return rows
 
 
@@ -74,23 +75,23 @@ def is_lock_program(segment: Any) -> bool:
 
 
 def values_written(lab: Laboratory, logged: list[list[int]]) -> dict[int, str]:
-    """Return what writes wrote, by number: what the next look at the word found, or what is there at the end.
+    """Return what writes wrote, by place in the log: what the next look at the word found, or what is there at the end.
 
     A write that another one follows before anybody looks has none, nor one in whose midst the execution ended.
     """
     engine: Any = lab.engine
     found: dict[int, str] = {}
-    last: dict[int, int] = {}  # number of the last write to a word that nobody has looked at since
-    for number, (_, action, lock, _, _, site, _) in enumerate(logged, 1):
+    last: dict[int, int] = {}  # place of the last write to a word that nobody has looked at since
+    for index, (_, action, lock, _, _, site, *_) in enumerate(logged):
         if action == STEP_STORE:
-            last[lock] = number
+            last[lock] = index
         elif action == STEP_LOAD and lock in last:
             found[last.pop(lock)] = f" = {site}" if site != POISON else ""
     if lab.segment.table("Step").fresh == len(logged):
-        midst = len(logged) if engine.ended in (VIOLATED, TOO_LONG) else 0
+        midst = len(logged) - 1 if engine.ended in (VIOLATED, TOO_LONG) else -1
         ends = lab.segment.memory.words
-        kept = {number: ends[lock // WORD_BYTES] for lock, number in last.items() if number != midst}
-        found |= {number: f" = {value}" for number, value in kept.items() if value != POISON}  # else it was freed then
+        kept = {index: ends[lock // WORD_BYTES] for lock, index in last.items() if index != midst}
+        found |= {index: f" = {value}" for index, value in kept.items() if value != POISON}  # else it was freed then
     return found
 
 

@@ -56,7 +56,7 @@ def report(explored: Any, seed: int) -> str:
 
     told = explored.explained
     steps = [
-        f"       {line.text}" if isinstance(line, Fold) else f"  {line.number:4} cpu {line.cpu}  {line.text}"
+        f"       {line.text}" if isinstance(line, Fold) else f"  {line.number or '':4} cpu {line.cpu}  {line.text}"
         for line in fold(told.rows, numbers_of(told.swap))
     ]
     swap = [f"the decisive swap: {told.swap.text}"] if told.swap and told.swap.found else []

@@ -94,11 +94,11 @@ def count_step(cpu, engine):
 
 @partial(kernel, within=True)
 def count(cpu, engine):
-    """Count a step; it is the last one if there are too many."""
+    """Count a step that is about to be made, unless there were enough already."""
+    if engine.steps == engine.limit:
+        finish(cpu, TOO_LONG)
     engine.steps += 1
     debugger_point(engine.steps)
-    if engine.steps > engine.limit:
-        finish(cpu, TOO_LONG)
 
 
 @partial(controlled_only, apart=False)
@@ -178,6 +178,7 @@ def sleep_turn(cpu, timed):
         end_if_deadlocked(cpu, engine)
     pass_on(cpu, engine)
     fiber.state = READY
+    count(cpu, engine)
     return cpu.wake[0] != 0
 
 

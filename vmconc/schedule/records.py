@@ -80,7 +80,7 @@ class Scheduler:
     current: int = guard("cpu")  # index of the CPU that runs
     parking: int = guard("cpu")  # the CPUs are being brought to their first point
     working: int = guard("cpu")  # workers that have not finished
-    steps: int = guard("cpu")  # schedule points passed in this execution
+    steps: int = guard("cpu")  # of this execution: who is chosen passes a point, goes on after a sleep, or looks again
     turns: int = guard("cpu")  # decisions between several CPUs
     preemptions: int = guard("cpu")  # decisions against a CPU that could have gone on
     diverged: int = guard("cpu")  # decision + 1 at which the CPU prescribed could not go on, 0: none
@@ -94,7 +94,7 @@ class Scheduler:
     ended: int = guard("cpu")
     cycle: int = guard("cpu")  # it ended because CPUs wait for one another, whatever the others do
     executions: int = guard("cpu")
-    points: int = guard("cpu")  # schedule points of all executions
+    points: int = guard("cpu")  # steps of all executions
     longest: int = guard("cpu")  # steps of the longest execution so far
     grown: int = guard("cpu")  # number, from 1, of that one
     lowest: int = guard("cpu")  # the lowest rank given so far

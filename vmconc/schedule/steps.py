@@ -38,6 +38,7 @@ class Step:
     cls: int = guard("cpu")  # class of the lock, 0: none
     mode: int = guard("cpu")  # not of a release
     site: int = guard("cpu")  # 0: not known; of a read: what is there
+    number: int = guard("cpu")  # of the execution's step that it belongs to, from 1; 0: of none
     turn: int = guard("cpu")  # number of the step in an execution that is observed (order.py), from 1
 
 
@@ -61,4 +62,5 @@ def append_step(cpu, action, lock, cls, mode, site):
         step.cls = cls
         step.mode = mode
         step.site = site
+        step.number = engine_of(cpu).steps if exploring(cpu) else 0
         step.turn = engine_of(cpu).noted if exploring(cpu) else 0
