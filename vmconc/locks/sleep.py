@@ -17,7 +17,8 @@ from vmconc.memory.system import cpu_pause, futex_wait, futex_wake, leave_proces
 from vmconc.memory.table import table
 from vmconc.memory.twins import struct
 from vmconc.schedule.classes import touched
-from vmconc.schedule.engine import finish, pass_point, sleep_turn, wake_turn, yield_turn
+from vmconc.schedule.engine import finish, pass_point, sleep_turn, wake_turn
+from vmconc.schedule.looking import yield_turn
 from vmconc.schedule.records import VIOLATED, exploring
 from vmconc.schedule.steps import STEP_SLEEP, STEP_WAKE, log_step
 

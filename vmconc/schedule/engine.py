@@ -24,7 +24,6 @@ from vmconc.schedule.records import (
     DONE,
     FINISHED,
     GATE_BITS,
-    LIVELOCK,
     READY,
     TIMED,
     TOO_LONG,
@@ -34,10 +33,8 @@ from vmconc.schedule.records import (
     make_ready,
     unready,
 )
-from vmconc.schedule.steps import STEP_LOAD, STEP_LOOK, STEP_SLEEP, STEP_STORE, log_step
+from vmconc.schedule.steps import STEP_LOAD, STEP_SLEEP, STEP_STORE, log_step
 from vmconc.schedule.strategies import stepped
-
-VAIN_MAX = 4  # looks in vain while nobody else makes a step: three whole rounds of the loop, after who knows what part
 
 
 @kernel
@@ -190,37 +187,6 @@ def wake_turn(cpu, index):
         make_ready(engine_of(cpu), fiber, index)
     if fiber.state != DONE:
         fiber.state = READY
-
-
-@controlled_only
-def yield_turn(cpu):
-    """Let another CPU make a step: this one looks in vain until somebody does.  Then it looks again: a step of its own.
-
-    If only this one can go on it looks again a few times more: since its last look others may have changed something.
-    """
-    engine = engine_of(cpu)
-    engine.vain += 1
-    fall_behind(engine, cpu.index)
-    if engine.parking != 0:
-        to_engine(cpu, engine)
-    elif engine.ready_count > 1:
-        go_on(cpu, engine, decide_among_others(engine, cpu.index))
-    elif engine.vain < VAIN_MAX:
-        go_on(cpu, engine, decide(engine, cpu.index))
-    else:
-        finish(cpu, LIVELOCK)
-    count(cpu, engine)
-    log_step(cpu, STEP_LOOK, 0, 0, 0, 0)
-
-
-@kernel
-def decide_among_others(engine, index):
-    """Return which other ready CPU goes on."""
-    fiber = fiber_of(engine, index)
-    unready(engine, fiber)
-    chosen = decide(engine, index)
-    make_ready(engine, fiber, index)
-    return chosen
 
 
 @kernel
