@@ -28,7 +28,10 @@ def targets(names: list[str]) -> list[Target]:
         if name in BUGS:
             bug = BUGS[name]
             found += [
-                Target(OF_BUG + name, protocol, bug.cpus, bugs=[name], io_errors=bug.io_errors, points=bug.points)
+                Target(
+                    OF_BUG + name, protocol, bug.cpus, bugs=[name], io_errors=bug.io_errors, points=bug.points,
+                    races=bug.races,
+                )
                 for protocol in bug.protocols
             ]
         else:

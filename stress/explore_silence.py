@@ -19,13 +19,14 @@ from vmconc.protocols import protocol_names
 SIMPLIFY = 10.0  # seconds
 
 
-def targets(points: str) -> list[Target]:
+def targets(points: str, races: bool) -> list[Target]:
     """Return each program under each protocol, once."""
     found = {}
     for bug in CATALOGUE:
         for protocol in protocol_names():
             key = (bug.program.__name__, protocol, bug.io_errors)
-            target = Target(OF_BUG + bug.name, protocol, bug.cpus, io_errors=bug.io_errors, points=points)
+            name, errors = OF_BUG + bug.name, bug.io_errors
+            target = Target(name, protocol, bug.cpus, io_errors=errors, points=points, races=races)
             found.setdefault(key, target)
     return list(found.values())
 
@@ -36,9 +37,12 @@ def main() -> int:
     parser.add_argument("--executions", type=int, default=250_000, help="executions of each program and protocol")
     parser.add_argument("--seed", type=int, default=0, help="seed of the strategies")
     parser.add_argument("--points", choices=POINTS, default=LOCKS, help="what is a step, as for vmconc explore")
+    parser.add_argument("--races", action="store_true", help="look for data races, with --points accesses")
     options = parser.parse_args()
+    if options.races and options.points == LOCKS:
+        parser.error("--races needs --points accesses")
     total, failed, begun = 0, 0, time.monotonic()
-    for target in targets(options.points):
+    for target in targets(options.points, options.races):
         budget = Budget(options.executions)
         explored = explore(target, PORTFOLIO, budget, options.seed, SIMPLIFY, Path("failures"), Watcher())
         total += explored.tally.executions

@@ -12,7 +12,7 @@ MIX = ((UNIFORM, 0), (PCT, 2), (POS, 0), (PCT, 3))  # strategy and, for PCT, the
 
 def bug_laboratory(bug, protocol, bugs=(), random=1):
     """Return an engine for the bug's program, under a build with these bugs."""
-    lab = plan_laboratory(bug.plan(), protocol, bug.cpus, bugs, accesses=bug.points == ACCESSES)
+    lab = plan_laboratory(bug.plan(), protocol, bug.cpus, bugs, accesses=bug.points == ACCESSES, races=bug.races)
     lab.engine.io_errors, lab.engine.random = bug.io_errors, random
     return lab
 

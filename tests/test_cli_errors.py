@@ -109,7 +109,7 @@ IDLE = [
     (["mutex_pair", "--io-error-rate", "0.5"], MACHINE),
     (["mutex_pair", "--bug", "B21"], MACHINE),
     (["mutex_pair", "--as-committed"], MACHINE),
-    (["zero_fill", "--races"], "it is for lock programs"),
+    (["zero_fill", "--races"], "add --points accesses"),
     (["mutex_pair", "--depth", "2"], "choose that or leave it out"),
     (["mutex_pair", "--depth", "3", "--strategy", "pos"], "it is for --strategy pct"),
     (["mutex_pair", "--preemptions", "1", "--strategy", "dpor"], "it is for --strategy dfs"),

@@ -45,7 +45,8 @@ def test_executions_before_the_longest_was_known_do_not_count(tmp_path):
 
 
 def test_it_is_said_whether_races_were_looked_for():
-    assert "not looked for" in about_races(False) and about_races(True).startswith("no data race")
+    assert "not looked for" in about_races(False, False) and about_races(True, False).startswith("no data race")
+    assert "to the end" in about_races(True, True)
 
 
 def test_states_of_the_last_tenth_are_counted():

@@ -58,7 +58,7 @@ def subject(segment: Any, violation: Any) -> str:
         name = next((name for name in STRUCTS if slot_of(name) == violation.subject), f"number {violation.subject}")
         return f"table {name} of {violation.found} records is full, raise {OPTIONS.get(name, 'its size')}"
     if violation.rule == DATA_RACE:
-        return field_of(segment, violation.subject)
+        return (place if segment.build.protocol else field_of)(segment, violation.subject)
     if violation.rule in SUBJECTS_THAT_ARE_NUMBERS:
         return hex(violation.subject)
     return place(segment, violation.subject)

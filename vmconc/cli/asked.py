@@ -45,7 +45,7 @@ Minimise = Annotated[
 ]
 Jobs = Annotated[int, typer.Option("--jobs", help="Processes that search side by side; 0: as many as there are cores.")]
 Races = Annotated[
-    bool, typer.Option("--races", help="A data race is a failure, whatever comes of it; for lock programs.")
+    bool, typer.Option("--races", help="A data race is a failure; of a machine, with --points accesses.")
 ]
 Checkpoint = Annotated[
     Path | None, typer.Option("--checkpoint", metavar="FILE", help="Keep here how far it is; default: --resume's.")

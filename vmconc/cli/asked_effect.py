@@ -41,7 +41,9 @@ def idle_by_target(asked: Asked, target: "Target") -> dict[str, str]:
         return dict.fromkeys(
             OF_MACHINE, f"it is for programs of the machine, {asked.what} is a lock program; leave it out"
         )
-    idle = {"races": f"it is for lock programs, {target.name} is none; leave it out"}
+    idle = {}
+    if "accesses" not in (asked.points, target.points):
+        idle["races"] = f"accesses are no steps of {target.name}; add --points accesses"
     if not asked.what:
         own = "the program that shows a bug has its own; name a PROGRAM or leave it out"
         idle |= dict.fromkeys(("cpus", "settings"), own)

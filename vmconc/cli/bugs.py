@@ -12,7 +12,9 @@ from vmconc.coordinator.errors import UsageError
 if TYPE_CHECKING:
     from vmconc.explore.bugs import Bug
 
-FIELDS = ("name", "title", "rule", "origin", "protocols", "interleaving", "cpus", "io_errors", "committed", "points")
+FIELDS = (
+    "name", "title", "rule", "origin", "protocols", "interleaving", "cpus", "io_errors", "committed", "points", "races",
+)  # fmt: skip
 JOBS_MAX = 256
 
 

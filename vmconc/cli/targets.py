@@ -22,7 +22,7 @@ def targets_of(asked: Asked, given: Given) -> list["Target"]:
     targets = targets_of_program(asked, options, errors) if asked.what else targets_of_bug(asked, errors)
     check_effect(asked, given, targets[0])
     targets = with_points(with_bugs(targets, asked.bugs, asked.as_committed), asked.points)
-    return [replace(target, races=asked.races) for target in targets]
+    return [replace(target, races=asked.races or target.races) for target in targets]
 
 
 def targets_of_program(asked: Asked, options: dict[str, str], io_errors: int) -> list["Target"]:
@@ -56,7 +56,10 @@ def targets_of_bug(asked: Asked, io_errors: int) -> list["Target"]:
     if not names:
         raise UsageError(f"--bug {bug.name} is none of {asked.protocol}; choose --protocol {bug.protocols[0]}")
     errors, program = io_errors or bug.io_errors, OF_BUG + bug.name
-    return [Target(program, name, bug.cpus, io_errors=errors, limit=asked.steps, points=bug.points) for name in names]
+    return [
+        Target(program, name, bug.cpus, io_errors=errors, limit=asked.steps, points=bug.points, races=bug.races)
+        for name in names
+    ]
 
 
 def with_points(targets: list["Target"], points: str) -> list["Target"]:

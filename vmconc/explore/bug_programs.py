@@ -270,3 +270,14 @@ def exit_of_wired(build: PlanBuilder) -> None:
     lwp = mapped(build, 1)
     build.mlock(lwp, BASE, PAGE)
     build.exit_(lwp)
+
+
+def write_what_was_freed(build: PlanBuilder) -> None:
+    """Unmap a page while the LWP that wrote it writes one in a space of its own: its CPU takes the freed frame."""
+    parent = mapped(build, 1)
+    thread = build.vfork(parent)
+    build.touch(thread, BASE, write=True)
+    build.exec_(thread)
+    build.munmap(parent, BASE, PAGE)
+    build.mmap(thread, BASE, PAGE, READ_WRITE, 0)
+    build.touch(thread, BASE, write=True)

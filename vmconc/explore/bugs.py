@@ -29,6 +29,7 @@ class Bug:
     cpus: int = 2
     io_errors: int = 0  # of 1,000 disk requests fail
     points: str = LOCKS  # what has to be a step for it to be found
+    races: bool = False  # data races have to be looked for
     committed: bool = False  # the protocol has it as it was committed; here it is mended
 
     def plan(self) -> Plan:
@@ -243,6 +244,13 @@ CATALOGUE = (
         programs.unmaps_of_shared_list,
         "C and G share a layer and unmap it. Both take a pointer away, then both read that none is left, and both "
         "free it.",
+    ),
+    Bug(
+        "B72", "a freed page's valid bits are cleared when it is on the free queue", "data-race", "mutation", BOTH,
+        programs.write_what_was_freed,
+        "P unmaps a page and puts its frame on the free queue. T1 takes it from there for a space of its own. P clears "
+        "the bits, before T1 sets them or after: nothing orders the two.",
+        points=ACCESSES, races=True,
     ),
 )  # fmt: skip
 

@@ -169,6 +169,7 @@ def added(tallies: list[Tally], classes: Classes) -> Tally:
         total.seconds = max(total.seconds, tally.seconds)
         total.at_rest += tally.at_rest
         total.longest = max(total.longest, tally.longest)
+        total.crowded |= tally.crowded
         total.new_at += [number * total.executions // tally.executions for number in tally.new_at]
         for name, count in tally.by_strategy.items():
             total.by_strategy[name] = total.by_strategy.get(name, 0) + count

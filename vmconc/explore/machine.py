@@ -17,6 +17,7 @@ SMALL = MachineOptions(
 
 STATES = 1 << 16  # room for the final states that are told apart, twice what is used
 WORDS = 1 << 12  # room for the locks and channels that the executions of a small machine touch
+WORDS_OF_ACCESSES = 1 << 13  # and for the words of its records
 
 
 def plan_laboratory(
@@ -27,10 +28,11 @@ def plan_laboratory(
     watched: int = 0,
     frames: int = 0,
     accesses: bool = False,
+    races: bool = False,
 ) -> Laboratory:
     """Return an engine for a plan under a protocol; `watched`: keep so many lock operations of an execution.
 
-    `accesses`: each access to a shared record is a step too.
+    `accesses`: each access to a shared record is a step too; `races`: and data races are looked for.
     """
     from vmconc.vm.disk import disk_serve
     from vmconc.vm.run import run_cpu
@@ -38,7 +40,8 @@ def plan_laboratory(
     load_protocol(protocol)
     options = replace(SMALL, frames=frames or SMALL.frames)
     sizes = sizes_for(plan, options, cpus)
-    engine = engine_tables(cpus + 1, states=STATES, noted=watched, words=WORDS, classes=CLASSES)
+    words = WORDS_OF_ACCESSES if accesses else WORDS
+    engine = engine_tables(cpus + 1, states=STATES, noted=watched, words=words, classes=CLASSES, races=races)
     tables = {**sizes.tables, "Step": watched, **engine}
     if accesses:
         tables |= guard_tables()
@@ -47,6 +50,7 @@ def plan_laboratory(
     if accesses:
         declare_guards(segment)
     segment.machine.go = 1
+    segment.nth("Scheduler", 0).racing = int(races)
     lab = Laboratory(segment, [run_cpu] * cpus + [disk_serve], daemons=1)
     lab.distinguish("VmPage", "Op")  # all that is checked at rest lies between
     return lab

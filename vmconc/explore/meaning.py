@@ -51,11 +51,13 @@ def classes(tally: Tally, kind: str, sampled: bool) -> list[str]:
     ]
 
 
-def about_races(looked_for: bool) -> str:
-    """Say whether data races were looked for."""
+def about_races(looked_for: bool, crowded: bool) -> str:
+    """Say whether data races were looked for; `crowded`: until there was no room for one more word."""
+    if looked_for and crowded:
+        return "data races were not looked for to the end: the program touches more words than there is room for"
     if looked_for:
         return "no data race: in each execution all accesses that conflict were ordered, or atomic"
-    return "data races were not looked for (--races, for lock programs)"
+    return "data races were not looked for (--races; of a machine, with --points accesses)"
 
 
 def exhaustive(tally: Tally, choice: Choice) -> list[str]:

@@ -72,6 +72,7 @@ class Tally(msgspec.Struct):
     exhausted: bool = False  # a search through all executions has run them all
     unnoted: bool = False  # but not varied the last decisions of some that were too long
     cut: int = 0  # of the executions, those that were not run to their end: the rest was known
+    crowded: bool = False  # there was no room for some word that executions touch
 
 
 class Position(msgspec.Struct):
@@ -163,6 +164,7 @@ def run_slice(
             tally.new_at.append(tally.executions)
         failure = failure_of(lab, check() if check is not None and new else [])
     tally.points += engine.points
+    tally.crowded = bool(engine.crowded)
     tally.classes = Classes(engine.classes, engine.counted)
     tally.exhausted, tally.unnoted, tally.cut = bool(engine.exhausted), bool(engine.unnoted), engine.cut
     if failure:

@@ -117,7 +117,7 @@ def explore(
     explored = Explored(target, tally, found, found, interrupted=requests.count > 0)
     if not found:
         kind = "orders of lock operations" if target.protocol else "happens-before classes"
-        about = [about_races(target.races), step_of(target)]
+        about = [about_races(target.races, tally.crowded), step_of(target)]
         explored.meaning = [*meaning(tally, lab.engine.fibers, kind, choices[0]), *about]
     if found and out_of_memory(lab, found, target):
         frames = lab.segment.machine.frames

@@ -30,7 +30,7 @@ class Target(msgspec.Struct, frozen=True):
     bugs: list[str] = []
     io_errors: int = 0  # of 1,000 disk requests fail
     limit: int = 100_000  # steps of an execution
-    races: bool = False  # of a lock program: a data race is a failure
+    races: bool = False  # a data race is a failure; of a machine, only if accesses are steps
     points: str = "locks"  # of a machine: what is a step; "accesses": accesses to its shared records, too
     check: str = ""  # of a lock program with several functions that could run last: which
     written: Written | None = None  # the program's operations, if not all of them
@@ -94,7 +94,8 @@ def make_machine(target: Target, watched: bool, loaded: Callable[[], None]) -> L
     loaded()
     accesses = target.points == ACCESSES
     kept = (STEPS_OF_ACCESSES if accesses else STEPS) if watched else 0
-    return plan_laboratory(plan, target.protocol, target.cpus, tuple(target.bugs), kept, accesses=accesses)
+    bugs = tuple(target.bugs)
+    return plan_laboratory(plan, target.protocol, target.cpus, bugs, kept, accesses=accesses, races=target.races)
 
 
 def plan_for(target: Target) -> Plan:

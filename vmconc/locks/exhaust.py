@@ -1,5 +1,6 @@
 """How kernels allocate and free records: a table that is too small ends the run, what is freed twice is reported."""
 
+from vmconc.locks.classes import EXCLUSIVE
 from vmconc.locks.rules import DOUBLE_FREE, STOP_TABLE, TABLE_FULL, broken
 from vmconc.locks.sleep import leave_if_stopping
 from vmconc.memory.jit import kernel
@@ -7,6 +8,7 @@ from vmconc.memory.queries import controlled
 from vmconc.memory.refs import at
 from vmconc.memory.segment import HEADER
 from vmconc.memory.table import table_give, table_take
+from vmconc.schedule.clocks import gives, takes
 from vmconc.schedule.steps import STEP_FREE, log_step
 
 
@@ -20,6 +22,7 @@ def take_record(cpu, table):
         broken(cpu, TABLE_FULL, table.slot, table.capacity, table.capacity)
         machine.stop = STOP_TABLE
         leave_if_stopping(cpu)
+    takes(cpu, off, EXCLUSIVE)  # after all that was done to the record before it was freed
     return off
 
 
@@ -28,5 +31,6 @@ def give_record(cpu, table, off):
     """Free a record."""
     if controlled(cpu):
         log_step(cpu, STEP_FREE, off, 0, 0, 0)
+    gives(cpu, off, EXCLUSIVE)
     if not table_give(cpu, table, off):
         broken(cpu, DOUBLE_FREE, off, 1, 0)

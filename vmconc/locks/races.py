@@ -16,7 +16,7 @@ from vmconc.schedule.records import engine_of
 from vmconc.schedule.words import place_of, word_at
 
 KINDS = 4  # plain or atomic, read or write: the lowest two bits of what is accessed
-HELD_KEPT = 4
+HELD_KEPT = 8
 NONE = -1
 
 
@@ -70,6 +70,15 @@ def unordered(cpu, engine, place, kind):
 
 
 @kernel
+def synchronise(cpu, what):
+    """An atomic access comes after the atomic writes of its word before it, and a write before those after it."""
+    word = what & ~(WRITES | ATOMIC)
+    takes(cpu, word, 1)
+    if what & WRITES != 0:
+        gives(cpu, word, 1)
+
+
+@kernel
 def check_race(cpu, what, line):
     """Hold the access that a CPU is about to make against those of others; an atomic one synchronises."""
     engine = engine_of(cpu)
@@ -83,6 +92,4 @@ def check_race(cpu, what, line):
     if earlier != NONE:
         broken(cpu, DATA_RACE, what & ~(WRITES | ATOMIC), earlier, number)
     if kind & ATOMIC != 0:
-        takes(cpu, what & ~(WRITES | ATOMIC), 1)
-        if kind & WRITES != 0:
-            gives(cpu, what & ~(WRITES | ATOMIC), 1)
+        synchronise(cpu, what)

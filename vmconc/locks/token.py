@@ -17,6 +17,7 @@ from vmconc.memory.struct import guard
 from vmconc.memory.system import cpu_pause
 from vmconc.memory.twins import struct
 from vmconc.schedule.classes import touched
+from vmconc.schedule.clocks import gives, takes
 from vmconc.schedule.records import exploring
 
 EXCL = 1  # owned exclusively
@@ -94,6 +95,7 @@ def give_up_tokens(cpu, count):
     while i >= 0:
         mode = cpu.token_mode[i]
         if mode != RECURSIVE:
+            gives(cpu, offset(cpu.token[i]), mode)
             drop(cpu, cpu.token[i], mode)
         i -= 1
 
@@ -121,6 +123,7 @@ def take_all(cpu):
                 give_up_tokens(cpu, i)
                 return i
             cpu_pause()
+        takes(cpu, offset(cpu.token[i]), mode)
     return -1
 
 

@@ -10,6 +10,7 @@ entry of a map, a ba, another object or a file refers to.
 from functools import partial
 
 from vmconc.locks.hook import HELD_WHAT_MASK
+from vmconc.locks.races import check_race, synchronise
 from vmconc.locks.rules import GUARDED_BY, USE_AFTER_FREE, broken
 from vmconc.memory.build import ON_REQUEST
 from vmconc.memory.jit import kernel
@@ -159,8 +160,8 @@ def found(near, slot, record):
 
 
 @kernel
-def check_access(cpu, what):
-    """Hold the access that a CPU is about to make against the record's life and the word's guards."""
+def check_access(cpu, what, line):
+    """Hold the access that a CPU is about to make against the record's life, the word's guards and others' accesses."""
     off = what & -WORD_BYTES
     region = region_of(cpu, off)
     if not region:
@@ -169,20 +170,35 @@ def check_access(cpu, what):
     if region.counted != 0 and not live(cpu, record):
         broken(cpu, USE_AFTER_FREE, off, 1, 0)
     rule = at(cpu, "Rule", region.rules + (off - record) // WORD_BYTES * table(cpu, "Rule").stride)
+    if engine_of(cpu).racing != 0:  # first: a race says who the other was
+        order_access(cpu, rule, what, line)
     if not allowed(cpu, rule, record, what) and found(cpu, region.slot, record):
         broken(cpu, GUARDED_BY, off, 1, what & WRITES)
 
 
+@kernel
+def order_access(cpu, rule, what, line):
+    """Hold an access against those of others, unless it need not be ordered: hints, and reads that are peeks.
+
+    Named atomic operations on a word that has no other guard order what they stand between; its plain reads do not.
+    """
+    if rule.first == NAMED:
+        if what & ATOMIC != 0:
+            synchronise(cpu, what)
+    elif rule.first != NOTHING and (what & WRITES != 0 or rule.second != PEEK):
+        check_race(cpu, what, line)
+
+
 @partial(kernel, apart=True)
 def machine_access(near, what, line):
-    """What happens before an access to a shared record: a schedule point, then the checks; `line` is not looked at.
+    """What happens before an access to a shared record: a schedule point, then the checks.
 
     Nothing unless somebody explores: a machine is looked at when it is at rest, too.
     """
     if exploring(near) and engine_of(near).ended == GOING:
         access_point(near, what & ~ATOMIC)
         cpus = table(near, "Cpu")
-        check_access(at(near, "Cpu", cpus.first + engine_of(near).current * cpus.stride), what)
+        check_access(at(near, "Cpu", cpus.first + engine_of(near).current * cpus.stride), what, line)
 
 
 ACCESS[ON_REQUEST] = machine_access

@@ -140,9 +140,12 @@ def page_free(cpu, page):
     page_remove(cpu, page)
     token_release(cpu, object.token)
     event(cpu, PAGE_FREE)
-    page.valid = 0
+    if not bug(cpu, "B72"):
+        page.valid = 0
     busy_release(cpu, page.busy)
     give_free(cpu, page)
+    if bug(cpu, "B72"):  # by now it is anybody's
+        page.valid = 0
 
 
 @kernel
