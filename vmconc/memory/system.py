@@ -13,7 +13,7 @@ from numba.core import cgutils
 from vmconc.memory.lowering import I64, constant, lowers, parts
 from vmconc.memory.reftypes import ArrayType
 
-FUTEX_NUMBER = {"x86_64": 202, "aarch64": 98}[platform.machine()]
+FUTEX_NUMBER = 202 if platform.machine() == "x86_64" else 98  # what newer architectures have in common
 FUTEX_WAIT, FUTEX_WAKE = 0, 1
 CLOCK_MONOTONIC = 1
 EVERYBODY = 1 << 30
