@@ -144,7 +144,7 @@ def examined() -> list[list[dict[str, int]]]:
 
 def examine_all() -> None:
     """Be that process: print what it is asked for."""
-    from vmconc.coordinator.microscope import examine
+    from vmconc.explore.microscope import examine
 
     runs = (("chained", False), ("backing", False), ("backing", True))
     found = [

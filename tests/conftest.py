@@ -1,7 +1,7 @@
 """Fixtures and helpers for tests that need shared memory and several emulated CPUs.
 
-`run_cpus` runs one body per CPU: each in a forked process, or, with NUMBA_DISABLE_JIT=1, all as fibers of one forked
-process.  Either way no body can outlive its time, and nothing is left behind.
+`run_cpus` runs one body per CPU: each in a forked process, which cannot outlive its time, or, with
+NUMBA_DISABLE_JIT=1, on the explorer's engine, one at a time.  `orders` does so in many orders there.
 """
 
 import json
@@ -11,16 +11,17 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import numba
 import pytest
 from helpers_play import Playground, Script  # noqa: F401  declares the structs
+from helpers_turns import ORDERS, Turns, turn_tables
 
 from vmconc.locks.classes import MAP_TOKEN, VM_MAP, VM_OBJECT, VNODE
 from vmconc.locks.rules import RULES
 from vmconc.memory.build import Build
-from vmconc.memory.fibers import Hub
 from vmconc.memory.jit import jit_off
 from vmconc.memory.segment import Sizes, create
 
@@ -69,7 +70,10 @@ def build_mode() -> str:
 def make_segment(tables=None, mode=MODE, protocol="", bugs=(), cpus=CPUS, **options):
     """Make a segment with everything that locks need, and `tables` besides."""
     sizes = {"Cpu": cpus, "SleepQueue": 64, "Violation": 64, **(tables or {})}
+    if mode == "controlled":
+        sizes |= turn_tables(cpus)
     segment = create(Sizes(sizes, options.pop("frames", 0)), Build(mode, protocol, bugs), cpus=cpus, **options)
+    segment.table("Scheduler").capacity = 0
     for i in range(cpus):
         segment.nth("Cpu", i).index = i
     return segment
@@ -134,10 +138,10 @@ class Play:
         kernel(*arguments)
         return self.results(index)
 
-    def together(self, *scripts, seconds=10, status=0) -> list[list[int]]:
-        """Perform one script per CPU at the same time; return the answers of each."""
-        run_cpus(*[self.script(i, steps) for i, steps in enumerate(scripts)], seconds=seconds, status=status)
-        return [self.results(i) for i in range(len(scripts))]
+    def orders(self, *scripts) -> Iterator[list[list[int]]]:
+        """Perform one script per CPU, at the same time or in all orders; give the answers of each after each."""
+        for _ in orders(self.segment, *[self.script(i, steps) for i, steps in enumerate(scripts)]):
+            yield [self.results(i) for i in range(len(scripts))]
 
     def idle(self) -> None:
         """Assert that every lock of the playground is free, every sleeper gone, every stack empty."""
@@ -171,29 +175,43 @@ def compile_body(kernel, *arguments) -> None:
         kernel.compile(tuple(numba.typeof(argument) for argument in arguments))
 
 
-def run_cpus(*bodies, seconds: float = 20, status: int = 0) -> list:
-    """Run `(function, argument, ...)` per CPU; return what each returned (None for one that left by itself).
+def orders(segment, *bodies, count: int = 0, seconds: float = 20) -> Iterator[list]:
+    """Run `(function, cpu, argument, ...)` per CPU, once on real CPUs, else in all orders; give what each returned.
 
-    Fails if one does not end in time, or with another exit status than `status`.
+    `count`: in so many orders at random, for bodies with too many.  The segment is as the last execution left it, and
+    the next one begins with what it was before the first.
     """
+    if jit_off():
+        turns = Turns(segment, bodies)
+        yield from turns.some(count) if count else turns.all(ORDERS)
+    else:
+        yield run_cpus(segment, *bodies, seconds=seconds)
+
+
+def run_cpus(segment, *bodies, seconds: float = 20) -> list:
+    """Run `(function, cpu, argument, ...)` per CPU; return what each returned (None for one that left by itself).
+
+    Fails if one does not end in time, or not well.
+    """
+    if jit_off():
+        return next(Turns(segment, bodies).some(1))
     for body in bodies:
         compile_body(*body)
-    groups = [[body] for body in bodies] if not jit_off() else [list(bodies)]
     pids, pipes = [], []
     try:
-        for number, group in enumerate(groups):
+        for number, body in enumerate(bodies):
             reader, writer = os.pipe()
             pid = os.fork()
             if pid == 0:
                 os.close(reader)
-                run_child(group, number, writer, seconds)
+                run_child(body, number, writer, seconds)
             os.close(writer)
             pids.append(pid)
             pipes.append(reader)
-        answers = [answer for reader in pipes for answer in read_answers(reader, seconds)]
+        answers = [read_answer(reader, seconds) for reader in pipes]
         statuses = reap(pids, seconds)
-        assert statuses == [status] * len(pids), f"exit statuses {statuses} (negative: killed by that signal)"
-        return answers if len(answers) == len(bodies) else [None] * len(bodies)
+        assert statuses == [0] * len(pids), f"exit statuses {statuses} (negative: killed by that signal)"
+        return answers
     finally:
         for pid in pids:
             kill_and_reap(pid)
@@ -201,38 +219,28 @@ def run_cpus(*bodies, seconds: float = 20, status: int = 0) -> list:
             os.close(reader)
 
 
-def run_child(group, number: int, writer: int, seconds: float) -> None:
-    """Run the bodies of one process; never return."""
+def run_child(body, number: int, writer: int, seconds: float) -> None:
+    """Run the body of one process; never return."""
     code = 70
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, seconds)
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[number % len(cores)]})
-        answers = [None] * len(group)
-
-        def start(i):
-            function, *arguments = group[i]
-            answers[i] = function(*arguments)
-
-        if jit_off():
-            Hub([lambda i=i: start(i) for i in range(len(group))]).run()
-        else:
-            start(0)
-        os.write(writer, json.dumps([None if a is None else int(a) for a in answers]).encode())
+        function, *arguments = body
+        answer = function(*arguments)
+        os.write(writer, json.dumps(None if answer is None else int(answer)).encode())
         code = 0
-    except BaseException as error:
-        left = type(error).__name__ == "ProcessLeft"
-        code = 0 if left else 71
-        if not left:
-            traceback.print_exc()
-            sys.stderr.flush()
+    except BaseException:
+        code = 71
+        traceback.print_exc()
+        sys.stderr.flush()
     finally:
         os._exit(code)
 
 
-def read_answers(reader: int, seconds: float) -> list:
-    """Read the answers of one process to its end."""
+def read_answer(reader: int, seconds: float):
+    """Read the answer of one process to its end."""
     deadline, text = time.monotonic() + seconds + 5, b""
     while time.monotonic() < deadline:
         if select.select([reader], [], [], 0.5)[0]:
@@ -240,7 +248,7 @@ def read_answers(reader: int, seconds: float) -> list:
             if not piece:
                 break
             text += piece
-    return json.loads(text) if text else [None]
+    return json.loads(text) if text else None
 
 
 def reap(pids: list[int], seconds: float) -> list[int]:

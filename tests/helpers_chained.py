@@ -1,19 +1,19 @@
-"""Chains built by hand, fibers that are switched at random, programs made at random: for the tests of `chained`."""
+"""Chains built by hand, CPUs that take turns at random, programs made at random: for the tests of `chained`."""
 
 import random
 
 import numpy as np
 from conftest import run_cpus
 from helpers_machine import Machine
+from helpers_turns import Turns
 
 from vmconc.locks.busy import busy_release, busy_try
 from vmconc.locks.classes import CHAIN, COUNT_COLUMNS, EXCLUSIVE, PIP, SHARED, VM_MAP, VM_OBJECT, VNODE
 from vmconc.locks.cpu import STATE_BLOCKED, STATE_DONE
 from vmconc.locks.sites import site
-from vmconc.memory.fibers import Deadlock, Hub
+from vmconc.locks.sleep import PATIENCE, look_later
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at, words_at
-from vmconc.memory.system import processor_yield
 from vmconc.program import PlanBuilder
 from vmconc.protocols.chained.collapse import collapse
 from vmconc.protocols.chained.links import chain_object_acquire, chain_object_release
@@ -100,7 +100,7 @@ class Chain:
             cpu[name][:] = 0
         self.cpu.state = 0
         bodies = [(fault_once, self.cpu, self.space, self.va, int(write))]
-        status = run_cpus(*bodies, (self.machine.disk.serve, self.machine.segment))[0]
+        status = run_cpus(self.machine.segment, *bodies, self.machine.serve)[0]
         assert status == 0
         return counted(cpu)
 
@@ -136,42 +136,11 @@ def counted(cpu) -> dict[str, int]:
     return {name: number for name, number in found.items() if number}
 
 
-class RandomHub(Hub):
-    """Fibers switched at random, now and then one much more often than the others."""
-
-    def __init__(self, bodies, seed: int, limit: int = 3_000_000):
-        super().__init__(bodies)
-        self.random, self.limit = random.Random(seed), limit
-
-    def run(self) -> None:
-        """Run every fiber to its end; too many switches are a deadlock."""
-        from vmconc.memory import fibers
-
-        fibers.HUB.append(self)
-        try:
-            steps, favourite = 0, None
-            while self.fibers:
-                if steps % 64 == 0:
-                    favourite = self.random.choice(self.fibers) if self.random.random() < 0.7 else None
-                steps += 1
-                one = favourite if favourite and self.random.random() < 0.6 else self.random.choice(self.fibers)
-                self.sleeping.discard(one)
-                one.switch()
-                if one.dead:
-                    self.fibers.remove(one)
-                    favourite = None
-                if steps > self.limit:
-                    raise Deadlock(f"not done after {steps} switches")
-        finally:
-            fibers.HUB.remove(self)
-
-
 def run_at_random(machine: Machine, seed: int) -> Machine:
-    """Run a machine's plan on fibers of this process, switched at random (JIT off)."""
+    """Run a machine's plan with CPUs that take turns at random (JIT off)."""
     machine.machine.go = 1
-    cpus = [machine.segment.nth("Cpu", i) for i in range(machine.cpus)]
-    bodies = [lambda cpu=cpu: run_cpu(cpu) for cpu in cpus]
-    RandomHub([*bodies, lambda: machine.disk.serve(machine.segment)], seed).run()
+    bodies = [(run_cpu, machine.segment.nth("Cpu", i)) for i in range(machine.cpus)]
+    next(Turns(machine.segment, [*bodies, machine.serve]).some(1, seed))
     return machine
 
 
@@ -292,7 +261,7 @@ def collapse_now(cpu, object):
 def collapse_when_busy(cpu, object, page):
     """The same once somebody has the page busy."""
     while page.busy.word == 0:
-        processor_yield()
+        look_later(cpu, PATIENCE)
     collapse_now(cpu, object)
 
 
@@ -301,7 +270,7 @@ def busy_until_wanted(cpu, page, other):
     """Keep a page busy until the other CPU sleeps."""
     busy_try(cpu, page.busy, True, HERE)
     while other.state != STATE_BLOCKED:
-        processor_yield()
+        look_later(cpu, PATIENCE)
     busy_release(cpu, page.busy)
 
 
@@ -324,7 +293,7 @@ def free_page(cpu, object, page):
 def run_meanwhile(cpu, other, number):
     """Execute a CPU's operations, but not before the other one sleeps for the disk in its operation `number`."""
     while other.op != number or other.state != STATE_BLOCKED or other.reason != DISK_IO:
-        processor_yield()
+        look_later(cpu, PATIENCE)
     run_cpu(cpu)
 
 
@@ -333,7 +302,7 @@ def own_until_asleep(cpu, object, one, other):
     """Own an object's token until two CPUs sleep."""
     object_hold(cpu, object, EXCLUSIVE, HERE)
     while one.state != STATE_BLOCKED or other.state != STATE_BLOCKED:
-        processor_yield()
+        look_later(cpu, PATIENCE)
     object_drop(cpu, object)
     cpu.state = STATE_DONE
 
@@ -342,7 +311,7 @@ def own_until_asleep(cpu, object, one, other):
 def fault_when_owned(cpu, space, va, write, token):
     """Resolve a fault once somebody owns a token."""
     while token.word == 0:
-        processor_yield()
+        look_later(cpu, PATIENCE)
     return fault_once(cpu, space, va, write)
 
 
@@ -350,7 +319,7 @@ def fault_when_owned(cpu, space, va, write, token):
 def collapse_when_asleep(cpu, object, other):
     """Shorten the chain below an object once another CPU sleeps."""
     while other.state != STATE_BLOCKED:
-        processor_yield()
+        look_later(cpu, PATIENCE)
     collapse_now(cpu, object)
 
 
@@ -358,5 +327,5 @@ def collapse_when_asleep(cpu, object, other):
 def fork_when_busy(cpu, space, page):
     """Copy a space once somebody has a page busy."""
     while page.busy.word == 0:
-        processor_yield()
+        look_later(cpu, PATIENCE)
     space_fork(cpu, space)

@@ -1,20 +1,23 @@
-"""Machines for tests: a plan laid out in a small segment, its CPUs and a disk run as `conftest.run_cpus` runs bodies.
+"""Machines for tests: a plan laid out in a small segment, its CPUs and a disk run as `conftest.orders` runs bodies.
 
-With the JIT off everything is a fiber of one forked process; else each CPU and the disk are processes.
+With the JIT off all take turns in this process; else each CPU and the disk are processes.
 """
 
 import errno
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
-from conftest import MODE, run_cpus
+from conftest import MODE, orders
+from helpers_turns import turn_tables
 
 from vmconc.checks.quiescent import check_quiescent
 from vmconc.locks.cpu import STATE_DONE
 from vmconc.locks.rules import RULES
+from vmconc.locks.sleep import FOREVER
 from vmconc.memory.build import Build
 from vmconc.memory.segment import create
-from vmconc.memory.system import processor_yield
 from vmconc.program.plan import file_word
 from vmconc.protocols import load_protocol
 from vmconc.vm.boot import MachineOptions, boot, sizes_for
@@ -67,16 +70,15 @@ class FakeDisk:
         os.write(self.log, np.array([kind, file, page]).tobytes())
         return 0
 
-    def serve(self, segment) -> int:
-        """Serve requests until every CPU is done; return 0."""
-        machine = segment.machine
-        cpu = segment.nth("Cpu", machine.cpus)
+    def serve(self, cpu, segment) -> int:
+        """Be the disk: serve requests until every CPU is done; return 0."""
+        machine, patience = segment.machine, FOREVER if MODE == "controlled" else 0
         while machine.stop == 0 and any(segment.nth("Cpu", i).state != STATE_DONE for i in range(machine.cpus)):
-            request = disk_wait(cpu, 0)
+            request = disk_wait(cpu, patience)
             if request:
                 disk_complete(cpu, request, self.transfer(segment, request))
             else:
-                processor_yield() if MODE == "controlled" else os.sched_yield()
+                os.sched_yield()
         return 0
 
 
@@ -87,20 +89,29 @@ class Machine:
         load_protocol(protocol)
         self.plan, self.protocol, self.cpus, self.disk = plan, protocol, cpus, disk or FakeDisk()
         wanted = MachineOptions(**{**SMALL, **options})
-        self.segment = create(sizes_for(plan, wanted, cpus), Build(MODE, protocol), cpus=cpus, seed=wanted.seed)
+        sizes = sizes_for(plan, wanted, cpus)
+        if MODE == "controlled":
+            sizes = replace(sizes, tables=sizes.tables | turn_tables(cpus + 1))
+        self.segment = create(sizes, Build(MODE, protocol), cpus=cpus, seed=wanted.seed)
+        self.segment.table("Scheduler").capacity = 0
         boot(self.segment, plan, wanted, cpus)
         self.machine = self.segment.machine
+        self.serve = self.disk.serve, self.segment.nth("Cpu", cpus), self.segment
 
     def run(self, seconds=60) -> "Machine":
         """Run the plan to its end."""
+        return next(self.orders(1, seconds))
+
+    def orders(self, count, seconds=60) -> Iterator["Machine"]:
+        """Run the plan to its end, once on real CPUs, else in so many orders at random; the disk keeps its state."""
         self.machine.go = 1
         if MODE != "controlled":  # compile before the fork, or every process does
             disk = self.segment.nth("Cpu", self.cpus)
             disk_wait(disk, 0)
             disk_complete.compile(tuple(disk_complete.typeof_pyval(value) for value in (disk, 0, 0)))
         bodies = [(run_cpu, self.segment.nth("Cpu", i)) for i in range(self.cpus)]
-        run_cpus(*bodies, (self.disk.serve, self.segment), seconds=seconds)
-        return self
+        for _ in orders(self.segment, *bodies, self.serve, count=count, seconds=seconds):
+            yield self
 
     def broken(self) -> list[str]:
         """Name the rules that CPUs found broken, first first."""

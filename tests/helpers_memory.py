@@ -12,6 +12,7 @@ from vmconc.memory.struct import Embed, Refs, Same, Words, guard
 from vmconc.memory.system import cpu_pause, nanoseconds, processor_yield
 from vmconc.memory.table import alive, table, table_give, table_take
 from vmconc.memory.twins import struct
+from vmconc.schedule.engine import pass_point
 
 
 @struct(align=8)
@@ -191,14 +192,12 @@ def wait_for_word(owner, nanos):
         cpu_pause()
         if nanoseconds() > end:
             return False
-        processor_yield()
     return True
 
 
 @kernel
 def set_gate(owner):
     """Change the word that `wait_for_word` looks at."""
-    processor_yield()
     owner.gate = 1
 
 
@@ -241,7 +240,7 @@ def churn(cpu, owner, rounds, batch):
             node.number = cpu.index + 1
             owner.words[first + got] = off
             got += 1
-        processor_yield()
+        pass_point(cpu, 0)
         for i in range(got):
             off = owner.words[first + i]
             node = at(cpu, "Node", off)

@@ -12,11 +12,10 @@ from vmconc.locks.block import block
 from vmconc.locks.classes import PAGE_SPIN
 from vmconc.locks.cpu import STATE_BLOCKED  # declares Cpu too
 from vmconc.locks.sites import site
-from vmconc.locks.sleep import halt, prepare, wakeup
+from vmconc.locks.sleep import PATIENCE, halt, look_later, prepare, wakeup
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at, offset, words_at
 from vmconc.memory.struct import STRUCTS, Embed, Same, Words, guard
-from vmconc.memory.system import cpu_pause, processor_yield
 from vmconc.memory.twins import struct
 
 HERE = site("test.play")
@@ -75,11 +74,10 @@ SLEEP, SLEEP_KEEPING, WAKEUP, SAY, UNTIL, UNTIL_BLOCKED, UNTIL_WORD, PEEK, SAID 
 
 
 @kernel
-def await_flag(p, number):
+def await_flag(cpu, p, number):
     """Wait until somebody said `number`; not one of the emulated waits."""
     while p.flags[number] == 0:
-        cpu_pause()
-        processor_yield()
+        look_later(cpu, PATIENCE)
 
 
 @kernel
@@ -89,19 +87,17 @@ def other_cpu(cpu, index):
 
 
 @kernel
-def await_blocked(other):
+def await_blocked(cpu, other):
     """Wait until a CPU sleeps in `halt`."""
     while other.state != STATE_BLOCKED:
-        cpu_pause()
-        processor_yield()
+        look_later(cpu, PATIENCE)
 
 
 @kernel
-def await_word(words, value):
+def await_word(cpu, words, value):
     """Wait until a word has a value."""
     while words[0] != value:
-        cpu_pause()
-        processor_yield()
+        look_later(cpu, PATIENCE)
 
 
 @kernel
@@ -210,11 +206,11 @@ def act_sleep(cpu, p, code, a, b):
     elif code == SAY:
         p.flags[a] = 1
     elif code == UNTIL:
-        await_flag(p, a)
+        await_flag(cpu, p, a)
     elif code == UNTIL_BLOCKED:
-        await_blocked(other_cpu(cpu, a))
+        await_blocked(cpu, other_cpu(cpu, a))
     elif code == UNTIL_WORD:
-        await_word(words_at(cpu, a), b)
+        await_word(cpu, words_at(cpu, a), b)
     elif code == SAID:
         return p.flags[a]
     else:

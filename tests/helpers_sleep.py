@@ -3,11 +3,23 @@
 from vmconc.locks.block import block
 from vmconc.locks.cpu import STATE_BLOCKED
 from vmconc.locks.sites import site
-from vmconc.locks.sleep import FOREVER, cancel, halt, prepare, queue_lock, queue_of, queue_unlock, unlink, wakeup
+from vmconc.locks.sleep import (
+    FOREVER,
+    PATIENCE,
+    cancel,
+    halt,
+    look_later,
+    prepare,
+    queue_lock,
+    queue_of,
+    queue_unlock,
+    unlink,
+    wakeup,
+)
 from vmconc.memory.atomics import atomic_add, atomic_swap
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset
-from vmconc.memory.system import cpu_pause, futex_wake, nanoseconds, processor_yield
+from vmconc.memory.system import cpu_pause, futex_wake, nanoseconds
 
 HERE = site("test.sleep")
 
@@ -53,16 +65,15 @@ def storm_waker(cpu, p, sleepers):
     while p.gate < sleepers:
         wakeup(cpu, offset(p) + 8 * (n % 3))
         n += 1
-        processor_yield()
+        look_later(cpu, PATIENCE)
     return n
 
 
 @kernel
-def wait_box(p, place, value):
+def wait_box(cpu, p, place, value):
     """Wait until a word of the box has a value."""
     while p.box[place] != value:
-        cpu_pause()
-        processor_yield()
+        look_later(cpu, PATIENCE)
 
 
 @kernel
@@ -70,11 +81,11 @@ def changing_mind(cpu, p):
     """Cancel a sleep while a waker is half through with it, sleep elsewhere; return whether that was cut short."""
     prepare(cpu, offset(p), HERE)
     p.box[0] = 1
-    wait_box(p, 0, 2)
+    wait_box(cpu, p, 0, 2)
     cancel(cpu)
     prepare(cpu, offset(p) + 64, HERE)  # nobody wakes this channel
     p.box[0] = 3
-    wait_box(p, 1, 1)
+    wait_box(cpu, p, 1, 1)
     woken = halt(cpu, 1_000_000)
     left_queued = cpu.channel != 0
     if left_queued:
@@ -85,7 +96,7 @@ def changing_mind(cpu, p):
 @kernel
 def stalled_waker(cpu, p, sleeper):
     """Do what `wakeup` does, but be preempted (20 ms at most) between taking a sleeper off the queue and waking it."""
-    wait_box(p, 0, 1)
+    wait_box(cpu, p, 0, 1)
     queue = queue_of(cpu, offset(p))
     queue_lock(queue)
     unlink(queue, sleeper)
@@ -109,11 +120,11 @@ def consumer(cpu, p, broken, timeout):
     if broken != 0:
         ready = p.box[0] != 0
         p.box[1] = 1
-        wait_box(p, 2, 1)
+        wait_box(cpu, p, 2, 1)
         prepare(cpu, offset(p), HERE)
     else:
         p.box[1] = 1
-        wait_box(p, 2, 1)
+        wait_box(cpu, p, 2, 1)
         prepare(cpu, offset(p), HERE)
         ready = p.box[0] != 0
     if ready:
@@ -125,7 +136,7 @@ def consumer(cpu, p, broken, timeout):
 @kernel
 def producer(cpu, p, broken):
     """Make the condition true and wake; `broken` wakes first."""
-    wait_box(p, 1, 1)
+    wait_box(cpu, p, 1, 1)
     if broken == 0:
         p.box[0] = 1
         wakeup(cpu, offset(p))
@@ -141,16 +152,14 @@ def early_waker(cpu, p, sleeper, broken):
     """
     p.box[2] = 1
     while p.box[1] == 0 and (sleeper.channel == 0 or sleeper.state != STATE_BLOCKED):
-        cpu_pause()
-        processor_yield()
+        look_later(cpu, PATIENCE)
     if broken == 0:
         p.box[0] = 1
         wakeup(cpu, offset(p))
     else:
         wakeup(cpu, offset(p))
         while p.box[1] == 0 and sleeper.channel == 0:  # it has looked, seen nothing, and sleeps again
-            cpu_pause()
-            processor_yield()
+            look_later(cpu, PATIENCE)
         p.box[0] = 1
     return int(p.box[1] == 0)
 
@@ -158,7 +167,7 @@ def early_waker(cpu, p, sleeper, broken):
 @kernel
 def careful_sleeper(cpu, p, timeout):
     """Sleep until the condition holds, once the waker is there; return False if it did not wake within `timeout`."""
-    wait_box(p, 2, 1)
+    wait_box(cpu, p, 2, 1)
     while True:
         prepare(cpu, offset(p), HERE)
         if p.box[0] != 0:

@@ -4,11 +4,13 @@ from vmconc.locks import busy, chain, lockmgr, pip, spin, token
 from vmconc.locks import range as ranges
 from vmconc.locks.classes import EXCLUSIVE, PAGE_SPIN, SHARED
 from vmconc.locks.sites import site
+from vmconc.locks.sleep import PATIENCE, look_later
 from vmconc.memory.atomics import atomic_add, atomic_cas
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at
 from vmconc.memory.segment import HEADER
-from vmconc.memory.system import cpu_pause, processor_yield, schedule_point
+from vmconc.memory.system import cpu_pause
+from vmconc.schedule.engine import pass_point
 
 HERE = site("test.stress")
 
@@ -20,7 +22,7 @@ def linger(cpu):
         cpu_pause()
     cpu.progress += 1
     for _ in range(1 + cpu.progress % 3):  # with the JIT off: uneven, so that CPUs do not march in step
-        schedule_point(cpu)
+        pass_point(cpu, 0)
 
 
 @kernel
@@ -28,8 +30,7 @@ def start_together(cpu, p):
     """Wait until every CPU of the machine has come here."""
     atomic_add(p, "total", 1)
     while p.total < at(cpu, "Machine", HEADER).cpus:
-        cpu_pause()
-        processor_yield()
+        look_later(cpu, PATIENCE)
 
 
 @kernel
@@ -161,7 +162,7 @@ def chain_stress(cpu, p, rounds, broken):
 def soft_try_broken(cpu, page):
     """Count up first and look then (the bug that 793bf44fb8 repaired)."""
     atomic_add(page, "word", 1)
-    schedule_point(cpu)
+    pass_point(cpu, 0)
     if page.word & busy.PBUSY_LOCKED == 0:
         return True
     atomic_add(page, "word", -1)
@@ -215,7 +216,7 @@ def spin_stress(cpu, p, rounds, broken):
     for _ in range(rounds):
         if broken != 0:
             while p.spin.owner != 0:
-                schedule_point(cpu)
+                pass_point(cpu, 0)
             linger(cpu)
             p.spin.owner = cpu.index + 1
         else:
@@ -246,16 +247,16 @@ def pip_stress(cpu, p, rounds, broken):
             if broken != 0:
                 pip.pip_add(cpu, p.pip, HERE)
             pip.pip_wakeup(cpu, p.pip)
-            schedule_point(cpu)
+            pass_point(cpu, 0)
         elif (p.inside != 0 or pip.pip_count(p.pip) != 0) and atomic_cas(p, "gate", 0, 1):
             pip.pip_wait(cpu, p.pip)
             if p.inside != 0:
                 atomic_add(p, "bad", 1)
             linger(cpu)
             p.gate = 0
-            schedule_point(cpu)
+            pass_point(cpu, 0)
         else:
-            schedule_point(cpu)
+            pass_point(cpu, 0)
     return 0
 
 

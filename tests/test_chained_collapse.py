@@ -1,7 +1,7 @@
 """How `chained` keeps chains short: each way is reached, loses nothing, and is left alone where it must not go."""
 
 import pytest
-from conftest import run_cpus
+from conftest import orders
 from helpers_chained import (
     BASE,
     HERE,
@@ -108,9 +108,10 @@ def test_collapse_waits_for_a_busy_page():
     """It sleeps, with the token lost, and goes on."""
     chain = chain_of(cpus=2)
     page, other = page_of(chain.objects[1], 3 + SHIFT), chain.machine.segment.nth("Cpu", 1)
-    run_cpus((collapse_when_busy, chain.cpu, chain.entry.object, page), (busy_until_wanted, other, page, chain.cpu))
-    assert seen(chain) == SHOWN and chain.machine.event("collapses") == 2
-    assert chain.cpu.tokens_lost > 0 and chain.machine.broken() == []
+    collapsing = collapse_when_busy, chain.cpu, chain.entry.object, page
+    for _ in orders(chain.machine.segment, collapsing, (busy_until_wanted, other, page, chain.cpu)):
+        assert seen(chain) == SHOWN and chain.machine.event("collapses") == 2
+        assert chain.cpu.tokens_lost > 0 and chain.machine.broken() == []
 
 
 def test_paging_in_progress_allows_only_moves():

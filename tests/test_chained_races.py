@@ -1,16 +1,16 @@
 """Two CPUs meet under `chained`: the map is unlocked while a page is read, chains change while somebody walks them."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
-from conftest import MODE, run_cpus
+from conftest import MODE, orders
 from helpers_chained import (
     BASE,
     PAGE,
     RW,
     SHIFT,
     Chain,
-    RandomHub,
     busy_until_wanted,
     collapse_now,
     collapse_when_asleep,
@@ -27,14 +27,15 @@ from helpers_machine import FakeDisk, Machine
 
 from vmconc.locks.classes import CHAIN
 from vmconc.locks.cpu import STATE_BLOCKED, STATE_DONE
+from vmconc.locks.sleep import PATIENCE, look_later
 from vmconc.memory.jit import jit_off
-from vmconc.memory.system import processor_yield
 from vmconc.program import PlanBuilder
 from vmconc.program.plan import file_word
 from vmconc.vm.page import VM_WAIT
 from vmconc.vm.run import run_cpu
 
-only_fibers = pytest.mark.skipif(not jit_off(), reason="fibers switched at random need the JIT off")
+ORDERS = 100
+only_in_turns = pytest.mark.skipif(not jit_off(), reason="only CPUs that take turns meet in many ways")
 
 
 class PatientDisk(FakeDisk):
@@ -48,7 +49,7 @@ class PatientDisk(FakeDisk):
         """Wait, then transfer."""
         end, late = time.monotonic() + 10, segment.ref("IoRequest", request).page == 7
         while late and time.monotonic() < end and not self.ready(segment.nth("Cpu", 1)):
-            processor_yield() if MODE == "controlled" else time.sleep(0.0002)
+            look_later(segment.nth("Cpu", 2), PATIENCE) if MODE == "controlled" else time.sleep(0.0002)
         return super().transfer(segment, request)
 
 
@@ -62,13 +63,13 @@ def wants_chain(cpu) -> bool:
     return cpu.state == STATE_BLOCKED and cpu.wait_class == CHAIN
 
 
-def race(plan, ready) -> Machine:
+def race(plan, ready) -> Iterator[Machine]:
     """Run a plan whose fifth operation on CPU 0 reads page 7 in: all of CPU 1's run meanwhile, until `ready`."""
     machine = Machine(plan, "chained", 2, PatientDisk(ready))
     first, second = (machine.segment.nth("Cpu", i) for i in range(2))
     machine.machine.go = 1
-    run_cpus((run_cpu, first), (run_meanwhile, second, first, 4), (machine.disk.serve, machine.segment))
-    return machine
+    for _ in orders(machine.segment, (run_cpu, first), (run_meanwhile, second, first, 4), machine.serve, count=ORDERS):
+        yield machine
 
 
 def two_threads(change, write):
@@ -95,19 +96,19 @@ def read_in(machine) -> None:
 def test_timestamp_has_changed(write):
     """Another thread has mapped something meanwhile: everything is released and the fault begins anew."""
     plan = two_threads(lambda build, other: build.mmap(other, BASE + 64 * PAGE, PAGE, RW, 0), write)
-    machine = race(plan, done)
-    read_in(machine)
-    assert machine.retried("map timestamp changed") == machine.event("ts_fail") == 1
-    assert machine.retried("map relock timed out") == 0
+    for machine in race(plan, done):
+        read_in(machine)
+        assert machine.retried("map timestamp changed") == machine.event("ts_fail") == 1
+        assert machine.retried("map relock timed out") == 0
 
 
 @pytest.mark.parametrize("write", [False, True])
 def test_relock_times_out(write):
     """Another thread holds the map and waits for the chain lock: who waits for the map with a chain lock gives way."""
     plan = two_threads(lambda build, other: build.munmap(other, BASE + 2 * PAGE, PAGE), write)
-    machine = race(plan, wants_chain)
-    read_in(machine)
-    assert machine.retried("map relock timed out") == 1 and machine.event("ts_fail") == 0
+    for machine in race(plan, wants_chain):
+        read_in(machine)
+        assert machine.retried("map relock timed out") == 1 and machine.event("ts_fail") == 0
 
 
 def test_fork_waits_for_a_page_in():
@@ -121,9 +122,9 @@ def test_fork_waits_for_a_page_in():
     build.touch(lwp, BASE + 7 * PAGE, write=True)
     child = build.fork(other)
     build.touch(child, BASE + 7 * PAGE)
-    machine = race(build.finish(), wants_chain)
-    read_in(machine)
-    assert machine.retried("map relock timed out") >= 1
+    for machine in race(build.finish(), wants_chain):
+        read_in(machine)
+        assert machine.retried("map relock timed out") >= 1
 
 
 def test_read_error_gives_everything_back():
@@ -153,57 +154,36 @@ def complaints(chain) -> list[str]:
     return found
 
 
-@only_fibers
-@pytest.mark.parametrize("seed", range(40))
-def test_fault_and_collapse_on_fibers(seed):
+@pytest.mark.parametrize("write", [0, 1])
+def test_fault_and_collapse(write):
     """The walk to the file holds no chain lock: an object may go while it stands there."""
     chain = busy_chain()
     other = chain.machine.segment.nth("Cpu", 1)
     other.state, chain.cpu.state = STATE_DONE, 0
-    bodies = [
-        lambda: fault_once(chain.cpu, chain.space, chain.va, seed % 2),
-        lambda: collapse_now(other, chain.entry.object),
-        lambda: chain.machine.disk.serve(chain.machine.segment),
-    ]
-    RandomHub(bodies, seed).run()
-    assert complaints(chain) == []
-    assert chain.machine.event("collapses") == 3 or chain.machine.event("renames") > 0
-
-
-def test_fault_and_collapse_on_cpus():
-    """The same on CPUs."""
-    for write in (0, 1):
-        chain = busy_chain()
-        other = chain.machine.segment.nth("Cpu", 1)
-        other.state, chain.cpu.state = STATE_DONE, 0
-        fault = (fault_once, chain.cpu, chain.space, chain.va, write)
-        serve = (chain.machine.disk.serve, chain.machine.segment)
-        run_cpus(fault, (collapse_now, other, chain.entry.object), serve)
+    fault = fault_once, chain.cpu, chain.space, chain.va, write
+    collapse = collapse_now, other, chain.entry.object
+    for _ in orders(chain.machine.segment, fault, collapse, chain.machine.serve, count=ORDERS):
         assert complaints(chain) == []
+        assert chain.machine.event("collapses") == 3 or chain.machine.event("renames") > 0
 
 
-def walker_loses_the_chain(seed: int) -> int:
-    """Let an object go while a walk to the file waits for the next; return how many tokens the walk took."""
-    chain = Chain("DDDDV", cpus=3)
+@only_in_turns
+def test_walk_to_the_file_begins_anew():
+    """The object that a walk stands on goes while it waits for the next: it starts at the front again."""
+    chain, taken = Chain("DDDDV", cpus=3), set()
     first, second, third = (chain.machine.segment.nth("Cpu", i) for i in range(3))
     first.state, second.state, third.state = 0, STATE_DONE, STATE_DONE
     middle, front = chain.objects[2], chain.entry.object
-    bodies = [
-        lambda: fault_when_owned(first, chain.space, chain.va, 1, middle.token),
-        lambda: collapse_when_asleep(second, front, first),
-        lambda: own_until_asleep(third, middle, first, second),
-        lambda: chain.machine.disk.serve(chain.machine.segment),
-    ]
-    RandomHub(bodies, seed).run()
-    assert complaints(chain) == []
-    return chain.machine.event("tok_vnwalk") - 4 * (chain.machine.event("attempts") - 1)
-
-
-@only_fibers
-def test_walk_to_the_file_begins_anew():
-    """The object it stands on is collapsed: the walk starts again at the front and finds the file."""
-    taken = [walker_loses_the_chain(seed) for seed in range(12)]
-    assert len(set(taken)) > 1
+    bodies = (
+        (fault_when_owned, first, chain.space, chain.va, 1, middle.token),
+        (collapse_when_asleep, second, front, first),
+        (own_until_asleep, third, middle, first, second),
+        chain.machine.serve,
+    )
+    for _ in orders(chain.machine.segment, *bodies, count=ORDERS):
+        assert complaints(chain) == []
+        taken.add(chain.machine.event("tok_vnwalk") - 4 * (chain.machine.event("attempts") - 1))
+    assert len(taken) > 1
 
 
 def test_split_waits_for_a_busy_page():
@@ -211,9 +191,10 @@ def test_split_waits_for_a_busy_page():
     chain = Chain("D", resident=[0], cpus=2)
     chain.entry.object.ref_count += 1  # as if a neighbour mapped another part
     page, other = page_of(chain.entry.object, chain.index), chain.machine.segment.nth("Cpu", 1)
-    run_cpus((fork_when_busy, chain.cpu, chain.space, page), (busy_until_wanted, other, page, chain.cpu))
-    assert chain.machine.event("splits") == 1 and page.object == chain.entry.object != chain.objects[0]
-    assert chain.machine.broken() == [] and chain.cpu.tokens_lost > 0
+    bodies = (fork_when_busy, chain.cpu, chain.space, page), (busy_until_wanted, other, page, chain.cpu)
+    for _ in orders(chain.machine.segment, *bodies):
+        assert chain.machine.event("splits") == 1 and page.object == chain.entry.object != chain.objects[0]
+        assert chain.machine.broken() == [] and chain.cpu.tokens_lost > 0
 
 
 def test_fault_waits_for_memory():
@@ -233,8 +214,8 @@ def test_fault_waits_for_memory():
     machine = Machine(plan, "chained", 2, PatientDisk(wants_memory), frames=64)
     first, second = (machine.segment.nth("Cpu", i) for i in range(2))
     machine.machine.go = 1
-    run_cpus((run_cpu, first), (run_meanwhile, second, first, 43), (machine.disk.serve, machine.segment))
-    assert machine.check() == [] and machine.retried("allocation failed or raced") > 0
+    for _ in orders(machine.segment, (run_cpu, first), (run_meanwhile, second, first, 43), machine.serve, count=10):
+        assert machine.check() == [] and machine.retried("allocation failed or raced") > 0
 
 
 def wants_memory(cpu) -> bool:

@@ -6,7 +6,7 @@ from helpers_machine import Machine
 
 from vmconc.memory.jit import jit_off
 
-only_fibers = pytest.mark.skipif(not jit_off(), reason="fibers switched at random need the JIT off")
+only_in_turns = pytest.mark.skipif(not jit_off(), reason="CPUs that take turns at random need the JIT off")
 EVENTS = ("collapses", "bypasses", "splits", "copy", "map_unlock_for_io", "clips", "merges")
 
 
@@ -15,15 +15,15 @@ def complaints(machine: Machine) -> list[str]:
     return machine.check() + [f"object {object.off} is left" for object in objects(machine)]
 
 
-@only_fibers
+@only_in_turns
 @pytest.mark.parametrize("seed", range(12))
-def test_storm_on_fibers(seed):
-    """Switched at random at every schedule point."""
+def test_storm_in_turns(seed):
+    """Chosen at random at every schedule point."""
     plan = Storm(seed, 120).build.finish()
     assert complaints(run_at_random(Machine(plan, "chained", 4, requests=256), seed)) == []
 
 
-@only_fibers
+@only_in_turns
 def test_storms_reach_everything():
     """The storms are no idle wind: together they do all that keeps chains short."""
     seen = dict.fromkeys(EVENTS, 0)
@@ -36,7 +36,7 @@ def test_storms_reach_everything():
 
 @pytest.mark.parametrize("seed", range(40, 44))
 def test_storm_on_cpus(seed):
-    """On processes that really run at the same time, or on fibers in turn."""
+    """On processes that really run at the same time, or in one order."""
     plan = Storm(seed, 150).build.finish()
     assert complaints(Machine(plan, "chained", 4, requests=256).run()) == []
 

@@ -74,26 +74,26 @@ def test_waiters_want_the_page_and_all_are_woken(play, page):
         (PEEK, page),
         (BUSY_RELEASE, page),
     ]
-    answers = play.together(owner, wait, wait, wait)
-    assert answers[0][5] == PBUSY_LOCKED | PBUSY_WANTED
-    assert [play.count(i, VM_PAGE, COUNT_EXCLUSIVE) for i in range(4)] == [1] * 4
-    play.idle()
+    for answers in play.orders(owner, wait, wait, wait):
+        assert answers[0][5] == PBUSY_LOCKED | PBUSY_WANTED
+        assert [play.count(i, VM_PAGE, COUNT_EXCLUSIVE) for i in range(4)] == [1] * 4
+        play.idle()
 
 
 def test_last_soft_release_wakes_and_not_an_earlier_one(play, page):
     """`also_soft` waits until the soft count is zero."""
-    answers = play.together(
+    for answers in play.orders(
         [(SOFT_TRY, page), (SAY, 0), (UNTIL_BLOCKED, 2), (SOFT_RELEASE, page), (SAY, 1)],
         [(SOFT_TRY, page), (SAY, 2), (UNTIL, 1), (UNTIL_BLOCKED, 2), (SAID, 3), (SOFT_RELEASE, page)],
         [(UNTIL, 0), (UNTIL, 2), (BUSY_WAIT, page, 1), (SAY, 3), (BUSY_RELEASE, page)],
-    )
-    assert answers[1][4] == 0
-    play.idle()
+    ):
+        assert answers[1][4] == 0
+        play.idle()
 
 
 def test_soft_release_under_a_hard_owner_still_wakes_in_the_end(play, page):
     """The waiter wakes for nothing, wants the page again, and gets it at the hard release."""
-    play.together(
+    for _ in play.orders(
         [
             (BUSY_TRY, page, 1),
             (IO_START, page),
@@ -105,16 +105,16 @@ def test_soft_release_under_a_hard_owner_still_wakes_in_the_end(play, page):
             (BUSY_RELEASE, page),
         ],
         [(UNTIL, 0), (BUSY_WAIT, page, 1), (BUSY_RELEASE, page)],
-    )
-    assert play.cpus[1].progress == 2, "the waiter did not sleep twice"
-    assert [play.count(1, VM_PAGE, column) for column in (COUNT_EXCLUSIVE, COUNT_CONTENDED)] == [1, 1]
-    play.idle()
+    ):
+        assert play.cpus[1].progress == 2, "the waiter did not sleep twice"
+        assert [play.count(1, VM_PAGE, column) for column in (COUNT_EXCLUSIVE, COUNT_CONTENDED)] == [1, 1]
+        play.idle()
 
 
 def test_busy_sleep_sleeps_once_and_owns_nothing(play, page):
     """On return the page may be another one: the caller looks it up again.  Tokens were lost meanwhile."""
     token = play.ground.token
-    answers = play.together(
+    for answers in play.orders(
         [
             (BUSY_TRY, page, 0),
             (SAY, 0),
@@ -124,10 +124,10 @@ def test_busy_sleep_sleeps_once_and_owns_nothing(play, page):
             (BUSY_RELEASE, page),
         ],
         [(UNTIL, 0), (TOKEN_GET, token, EXCLUSIVE), (BUSY_SLEEP, page, 0), (TOKEN_RELEASE, token)],
-    )
-    assert answers[0][3] == 1
-    assert play.held(1) == [] and play.cpus[1].tokens_lost == 1
-    play.idle()
+    ):
+        assert answers[0][3] == 1
+        assert play.held(1) == [] and play.cpus[1].tokens_lost == 1
+        play.idle()
 
 
 def test_busy_sleep_on_a_free_page_returns(play, page):
@@ -139,12 +139,12 @@ def test_busy_sleep_on_a_free_page_returns(play, page):
 
 def test_a_wait_counts_one_contended_acquisition_and_no_failed_try(play, page):
     """Failed tries are those that a caller asked for; a wait that succeeds is one acquisition."""
-    play.together(
+    for _ in play.orders(
         [(BUSY_TRY, page, 0), (SAY, 0), (UNTIL_BLOCKED, 1), (BUSY_RELEASE, page)],
         [(UNTIL, 0), (BUSY_WAIT, page, 0), (BUSY_RELEASE, page)],
-    )
-    columns = COUNT_EXCLUSIVE, COUNT_SHARED, COUNT_CONTENDED, COUNT_FAILED
-    assert [play.count(1, VM_PAGE, column) for column in columns] == [1, 0, 1, 0]
+    ):
+        columns = COUNT_EXCLUSIVE, COUNT_SHARED, COUNT_CONTENDED, COUNT_FAILED
+        assert [play.count(1, VM_PAGE, column) for column in columns] == [1, 0, 1, 0]
 
 
 def test_a_busy_sleep_that_does_not_sleep_is_not_contended(play, page):

@@ -43,7 +43,7 @@ def test_shares_add_up(play, chain):
 
 def test_exclusive_waits_for_every_share_and_bars_new_ones(play, chain):
     """EXCLREQ: the share that is asked for later is got later."""
-    answers = play.together(
+    for answers in play.orders(
         [
             (CHAIN_ACQUIRE, chain, SHARED),
             (SAY, 0),
@@ -55,12 +55,12 @@ def test_exclusive_waits_for_every_share_and_bars_new_ones(play, chain):
         ],
         [(UNTIL, 0), (CHAIN_ACQUIRE, chain, EXCLUSIVE), (SAY, 1), (PEEK, chain), (CHAIN_RELEASE, chain)],
         [(UNTIL, 0), (UNTIL_BLOCKED, 1), (CHAIN_ACQUIRE, chain, SHARED), (SAID, 1), (CHAIN_RELEASE, chain)],
-    )
-    assert answers[0][4] == 1 | CHAINLK_WAIT | CHAINLK_EXCLREQ and answers[0][5] == 0
-    assert answers[1][3] & (CHAINLK_EXCL | CHAINLK_EXCLREQ | CHAINLK_MASK) == CHAINLK_EXCL
-    assert answers[2][3] == 1, "a share was got before the exclusive request that waited longer"
-    assert play.broken() == []
-    play.idle()
+    ):
+        assert answers[0][4] == 1 | CHAINLK_WAIT | CHAINLK_EXCLREQ and answers[0][5] == 0
+        assert answers[1][3] & (CHAINLK_EXCL | CHAINLK_EXCLREQ | CHAINLK_MASK) == CHAINLK_EXCL
+        assert answers[2][3] == 1, "a share was got before the exclusive request that waited longer"
+        assert play.broken() == []
+        play.idle()
 
 
 def test_shares_and_owners_wait_for_an_owner(play, chain):
@@ -73,17 +73,17 @@ def test_shares_and_owners_wait_for_an_owner(play, chain):
         *[(UNTIL_BLOCKED, i) for i in (1, 2, 3)],
         (CHAIN_RELEASE, chain),
     ]
-    play.together(first, share, own, share)
-    assert [play.count(i, CHAIN, COUNT_CONTENDED) for i in range(4)] == [0, 1, 1, 1]
-    assert [play.count(i, CHAIN, COUNT_SHARED) for i in range(4)] == [0, 1, 0, 1]
-    assert [play.count(i, CHAIN, COUNT_EXCLUSIVE) for i in range(4)] == [1, 0, 1, 0]
-    play.idle()
+    for _ in play.orders(first, share, own, share):
+        assert [play.count(i, CHAIN, COUNT_CONTENDED) for i in range(4)] == [0, 1, 1, 1]
+        assert [play.count(i, CHAIN, COUNT_SHARED) for i in range(4)] == [0, 1, 0, 1]
+        assert [play.count(i, CHAIN, COUNT_EXCLUSIVE) for i in range(4)] == [1, 0, 1, 0]
+        play.idle()
 
 
 @pytest.mark.parametrize("mode", [SHARED, EXCLUSIVE])
 def test_chain_wait_waits_and_takes_nothing(play, chain, mode):
     """Two of them wait for one holder; afterwards nobody holds anything."""
-    answers = play.together(
+    for answers in play.orders(
         [
             (CHAIN_ACQUIRE, chain, mode),
             (SAY, 0),
@@ -94,10 +94,10 @@ def test_chain_wait_waits_and_takes_nothing(play, chain, mode):
         ],
         [(UNTIL, 0), (CHAIN_WAIT, chain), (SAY, 1)],
         [(UNTIL, 0), (CHAIN_WAIT, chain), (SAY, 1)],
-    )
-    assert answers[0][4] == 0, "chain_wait did not wait"
-    assert play.held(1) == [] == play.held(2)
-    play.idle()
+    ):
+        assert answers[0][4] == 0, "chain_wait did not wait"
+        assert play.held(1) == [] == play.held(2)
+        play.idle()
 
 
 def test_chain_wait_on_a_free_one_is_immediate(play, chain):
@@ -111,7 +111,7 @@ def test_chain_wait_on_a_free_one_is_immediate(play, chain):
 def test_chain_lock_is_kept_while_its_holder_sleeps_and_its_token_is_not(play, chain):
     """Hard and soft: what a page-in relies on."""
     token = play.ground.token
-    answers = play.together(
+    for answers in play.orders(
         [
             (TOKEN_GET, token, SHARED),
             (CHAIN_ACQUIRE, chain, EXCLUSIVE),
@@ -120,15 +120,15 @@ def test_chain_lock_is_kept_while_its_holder_sleeps_and_its_token_is_not(play, c
             (TOKEN_RELEASE, token),
         ],
         [(UNTIL_BLOCKED, 0), (TOKEN_TRY, token, EXCLUSIVE), (TOKEN_RELEASE, token), (PEEK, chain), (WAKEUP, CHANNEL)],
-    )
-    assert answers[1][1] == 1 and answers[1][3] & CHAINLK_EXCL
-    play.idle()
+    ):
+        assert answers[1][1] == 1 and answers[1][3] & CHAINLK_EXCL
+        play.idle()
 
 
 def test_waiting_for_a_chain_lock_gives_tokens_up(play, chain):
     """The holder may need the waiter's token to get on."""
     token = play.ground.token
-    play.together(
+    for _ in play.orders(
         [
             (CHAIN_ACQUIRE, chain, EXCLUSIVE),
             (SAY, 0),
@@ -144,9 +144,9 @@ def test_waiting_for_a_chain_lock_gives_tokens_up(play, chain):
             (CHAIN_RELEASE, chain),
             (TOKEN_RELEASE, token),
         ],
-    )
-    assert play.cpus[1].tokens_lost == 1
-    play.idle()
+    ):
+        assert play.cpus[1].tokens_lost == 1
+        play.idle()
 
 
 def test_release_of_a_free_one_is_reported_and_leaves_the_word(play, chain):

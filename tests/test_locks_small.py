@@ -43,7 +43,7 @@ def test_pip_counts(play):
 def test_pip_wait_waits_for_zero_and_not_for_less(play):
     """Two in progress: the first to end wakes nobody.  The waiter's token is free meanwhile."""
     token = play.ground.token
-    answers = play.together(
+    for answers in play.orders(
         [
             (PIP_ADD,),
             (PIP_ADD,),
@@ -58,10 +58,10 @@ def test_pip_wait_waits_for_zero_and_not_for_less(play):
         ],
         [(UNTIL, 0), (TOKEN_GET, token, EXCLUSIVE), (PIP_WAIT,), (SAY, 1), (TOKEN_RELEASE, token)],
         [(UNTIL, 0), (PIP_WAIT,), (SAY, 1)],
-    )
-    assert answers[0][6:8] == [0, 1]
-    assert play.count(1, PIP, COUNT_CONTENDED) == 1
-    play.idle()
+    ):
+        assert answers[0][6:8] == [0, 1]
+        assert play.count(1, PIP, COUNT_CONTENDED) == 1
+        play.idle()
 
 
 def test_pip_underflow_is_reported_and_refused(play):
@@ -84,7 +84,7 @@ def test_disjoint_ranges_do_not_wait(play):
 def test_overlapping_ranges_wait(play, start, end):
     """At either edge, inside, around, the same: it waits until [10, 20) is released."""
     overlaps = start < 20 and end > 10
-    answers = play.together(
+    for answers in play.orders(
         [
             (RANGE_ACQUIRE, 10, 20),
             (SAY, 0),
@@ -93,10 +93,10 @@ def test_overlapping_ranges_wait(play, start, end):
             (RANGE_RELEASE, 0),
         ],
         [(UNTIL, 0), (RANGE_ACQUIRE, start, end), (SAY, 1), (RANGE_RELEASE, 1)],
-    )
-    assert answers[0][3] == (0 if overlaps else 1)
-    assert play.broken() == []
-    play.idle()
+    ):
+        assert answers[0][3] == (0 if overlaps else 1)
+        assert play.broken() == []
+        play.idle()
 
 
 def test_ranges_are_taken_off_from_any_place(play):
@@ -155,12 +155,12 @@ def test_spin_try_and_owner(play):
 def test_spin_waits_for_the_owner(play):
     """The owner sees that nobody came in; the waiter counts one contended acquisition."""
     spin = play.ground.spin
-    answers = play.together(
+    for answers in play.orders(
         [(SPIN_LOCK,), (SAY, 0), (UNTIL, 1), *[(PEEK, spin)] * 20, (SPIN_UNLOCK,)],
         [(UNTIL, 0), (SAY, 1), (SPIN_LOCK,), (PEEK, spin), (SPIN_UNLOCK,)],
-    )
-    assert answers[0][3:23] == [1] * 20 and answers[1][3] == 2
-    play.idle()
+    ):
+        assert answers[0][3:23] == [1] * 20 and answers[1][3] == 2
+        play.idle()
 
 
 def test_spin_unlock_by_a_stranger_is_reported(play):

@@ -38,6 +38,7 @@ from vmconc.locks.classes import (
 from vmconc.locks.cpu import STATE_STOPPED, TOKENS_MAX
 from vmconc.locks.rules import STOP_USER
 from vmconc.locks.sleep import FOREVER
+from vmconc.memory.jit import jit_off
 from vmconc.memory.struct import STRUCTS
 
 SECOND = 1_000_000_000
@@ -133,7 +134,7 @@ def test_swap_of_a_token_with_its_own_recursion_keeps_ownership(play, one):
 
 def test_recursion_survives_a_sleep(play, one, two):
     """The recursive entry owns nothing of its own; after a sleep the token is owned once and released once."""
-    play.together(
+    for _ in play.orders(
         [
             (TOKEN_GET, one, EXCLUSIVE),
             (TOKEN_GET, two, SHARED),
@@ -146,10 +147,10 @@ def test_recursion_survives_a_sleep(play, one, two):
             (TOKEN_RELEASE, one),
         ],
         [(UNTIL_BLOCKED, 0), (TOKEN_TRY, one, EXCLUSIVE), (TOKEN_RELEASE, one), (WAKEUP, CHANNEL)],
-    )
-    assert play.results(1)[1] == 1
-    assert [play.results(0)[i] for i in (4, 6)] == [1, 1]
-    play.idle()
+    ):
+        assert play.results(1)[1] == 1
+        assert [play.results(0)[i] for i in (4, 6)] == [1, 1]
+        play.idle()
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -159,16 +160,16 @@ def test_tokens_are_given_up_while_asleep(play, one, two, keep):
     tries = [(UNTIL_BLOCKED, 0), (TOKEN_TRY, two, EXCLUSIVE), (TOKEN_TRY, one, EXCLUSIVE), *got, (WAKEUP, CHANNEL)]
     sleep = (SLEEP_KEEPING if keep else SLEEP), CHANNEL, FOREVER
     holder = [(TOKEN_GET, one, EXCLUSIVE), (TOKEN_GET, two, SHARED), sleep, (TOKEN_RELEASE, two), (TOKEN_RELEASE, one)]
-    answers = play.together(holder, tries)
-    assert answers[1][1:3] == ([0, 0] if keep else [1, 1])
-    assert play.cpus[0].tokens_lost == (0 if keep else 1)
-    assert play.count(0, VM_OBJECT, COUNT_REOWNED) == (0 if keep else 2)
+    for answers in play.orders(holder, tries):
+        assert answers[1][1:3] == ([0, 0] if keep else [1, 1])
+        assert play.cpus[0].tokens_lost == (0 if keep else 1)
+        assert play.count(0, VM_OBJECT, COUNT_REOWNED) == (0 if keep else 2)
 
 
 def test_hard_locks_are_kept_while_asleep(play, one):
     """A map lock is no token."""
     lock = play.ground.map_lock
-    answers = play.together(
+    for answers in play.orders(
         [
             (LOCK_EXCLUSIVE, lock),
             (TOKEN_GET, one, EXCLUSIVE),
@@ -178,15 +179,15 @@ def test_hard_locks_are_kept_while_asleep(play, one):
         ],
         [(UNTIL_BLOCKED, 0), (TOKEN_TRY, one, SHARED), (TOKEN_RELEASE, one), (SAY, 0), (WAKEUP, CHANNEL)],
         [(UNTIL, 0), (LOCK_EXCLUSIVE, lock), (LOCK_RELEASE, lock)],
-    )
-    assert answers[1][1] == 1
-    assert play.broken() == []
-    play.idle()
+    ):
+        assert answers[1][1] == 1
+        assert play.broken() == []
+        play.idle()
 
 
 def test_a_sleeper_does_not_run_before_it_owns_all_again(play, one, two):
     """Woken while another CPU has one of its tokens: it does not go on, and does not keep the other one meanwhile."""
-    answers = play.together(
+    for answers in play.orders(
         [
             (TOKEN_GET, one, EXCLUSIVE),
             (TOKEN_GET, two, EXCLUSIVE),
@@ -208,16 +209,16 @@ def test_a_sleeper_does_not_run_before_it_owns_all_again(play, one, two):
             (SAID, 0),
             (TOKEN_RELEASE, two),
         ],
-    )
-    assert answers[1][4] == 0 and answers[1][5] == 1, "a CPU that waits for one token kept another"
-    assert answers[1][7] == 0, "a CPU ran on before it owned all its tokens"
-    assert answers[0][4:6] == [1, 1]
-    play.idle()
+    ):
+        assert answers[1][4] == 0 and answers[1][5] == 1, "a CPU that waits for one token kept another"
+        assert answers[1][7] == 0, "a CPU ran on before it owned all its tokens"
+        assert answers[0][4:6] == [1, 1]
+        play.idle()
 
 
 def test_a_contended_get_gives_the_others_up_and_has_all_at_the_end(play, one, two):
     """Waiting for the second token lets another CPU have the first."""
-    answers = play.together(
+    for answers in play.orders(
         [
             (TOKEN_GET, one, EXCLUSIVE),
             (UNTIL, 0),
@@ -235,16 +236,16 @@ def test_a_contended_get_gives_the_others_up_and_has_all_at_the_end(play, one, t
             (TOKEN_RELEASE, one),
             (TOKEN_RELEASE, two),
         ],
-    )
-    assert answers[1][3] == 1
-    assert answers[0][3:5] == [1, 1]
-    assert play.count(0, VM_OBJECT, COUNT_CONTENDED) == 1
-    play.idle()
+    ):
+        assert answers[1][3] == 1
+        assert answers[0][3:5] == [1, 1]
+        assert play.count(0, VM_OBJECT, COUNT_CONTENDED) == 1
+        play.idle()
 
 
 def test_opposite_orders_do_not_deadlock_exactly(play, one, two):
     """Each has one and wants the other's, provably at the same time: each has both in the end."""
-    answers = play.together(
+    for answers in play.orders(
         [
             (TOKEN_GET, one, EXCLUSIVE),
             (SAY, 0),
@@ -265,15 +266,15 @@ def test_opposite_orders_do_not_deadlock_exactly(play, one, two):
             (TOKEN_RELEASE, one),
             (TOKEN_RELEASE, two),
         ],
-    )
-    assert answers[0][4:6] == answers[1][4:6] == [1, 1]
-    assert any(play.count(i, VM_OBJECT, COUNT_CONTENDED) for i in range(2)), "they did not meet"
-    play.idle()
+    ):
+        assert answers[0][4:6] == answers[1][4:6] == [1, 1]
+        assert any(play.count(i, VM_OBJECT, COUNT_CONTENDED) for i in range(2)), "they did not meet"
+        play.idle()
 
 
 def test_exclusive_request_holds_off_only_single_token_readers(play, one, two):
     """A reader with another token on its stack must get in, or tokens could deadlock."""
-    answers = play.together(
+    for answers in play.orders(
         [(TOKEN_GET, one, SHARED), (SAY, 0), (UNTIL, 1), (TOKEN_RELEASE, one)],
         [(UNTIL, 0), (TOKEN_GET, one, EXCLUSIVE), (TOKEN_RELEASE, one)],
         [
@@ -286,32 +287,33 @@ def test_exclusive_request_holds_off_only_single_token_readers(play, one, two):
             (TOKEN_RELEASE, two),
             (SAY, 1),
         ],
-    )
-    assert answers[2][2] == 0, "a waiting writer does not hold a single-token reader off"
-    assert answers[2][4] == 1, "a waiting writer holds off a reader that owns another token"
-    play.idle()
+    ):
+        assert answers[2][2] == 0, "a waiting writer does not hold a single-token reader off"
+        assert answers[2][4] == 1, "a waiting writer holds off a reader that owns another token"
+        play.idle()
 
 
 def test_a_held_off_reader_gets_in_after_the_writer(play, one):
     """It sleeps behind the request, is woken when the writer lets go."""
-    answers = play.together(
+    for answers in play.orders(
         [(TOKEN_GET, one, SHARED), (SAY, 0), (UNTIL_BLOCKED, 1), (UNTIL_BLOCKED, 2), (TOKEN_RELEASE, one)],
         [(UNTIL, 0), (TOKEN_GET, one, EXCLUSIVE), (SAY, 1), (TOKEN_RELEASE, one)],
         [(UNTIL, 0), (UNTIL_BLOCKED, 1), (TOKEN_GET, one, SHARED), (SAID, 1), (TOKEN_RELEASE, one)],
-    )
-    assert answers[2][3] == 1
-    play.idle()
+    ):
+        assert answers[2][3] == 1
+        play.idle()
 
 
 def test_exclusive_request_over_ones_own_share_is_reported(play, one):
     """It can never be had: reported at once; told to stop at the first violation the CPU leaves the livelock."""
     play.machine.fail_fast = 1
-    play.together([(TOKEN_GET, one, SHARED), (TOKEN_GET, one, EXCLUSIVE), (SAY, 0)], seconds=5)
-    assert play.broken() == [("token-upgrade", 0)]
-    assert play.ground.flags[0] == 0
-    assert play.cpus[0].state == STATE_STOPPED
+    for _ in play.orders([(TOKEN_GET, one, SHARED), (TOKEN_GET, one, EXCLUSIVE), (SAY, 0)]):
+        assert play.broken() == [("token-upgrade", 0)]
+        assert play.ground.flags[0] == 0
+        assert jit_off() or play.cpus[0].state == STATE_STOPPED  # where CPUs take turns it stays where it is
 
 
+@pytest.mark.parallel
 def test_the_livelock_can_be_stopped_from_outside(play, one):
     """Without fail_fast it goes round until somebody sets the stop word."""
     body = play.script(0, [(TOKEN_GET, one, SHARED), (TOKEN_GET, one, EXCLUSIVE)])
@@ -324,7 +326,7 @@ def test_the_livelock_can_be_stopped_from_outside(play, one):
         play.machine.stop = STOP_USER
         os._exit(0)
     try:
-        run_cpus(body, seconds=8)
+        run_cpus(play.segment, body, seconds=8)
     finally:
         os.waitpid(pid, 0)
     assert play.broken() == [("token-upgrade", 0)]

@@ -47,7 +47,7 @@ def test_no_addition_is_lost_between_processes(careful):
     for _ in range(5):
         segment = make_segment({"Owner": 1})
         owner = segment.nth("Owner", 0)
-        run_cpus(*[(add_many, owner, rounds, careful, 4)] * 4)
+        run_cpus(segment, *[(add_many, owner, rounds, careful, 4)] * 4)
         if careful or owner.gate != 4 * rounds:
             break
     assert (owner.gate == 4 * rounds) == bool(careful)
@@ -56,15 +56,18 @@ def test_no_addition_is_lost_between_processes(careful):
 @pytest.mark.parallel
 def test_compare_and_set_loop_between_processes():
     """Every increment arrives, whoever had to try again."""
-    owner = make_segment({"Owner": 1}).nth("Owner", 0)
-    run_cpus(*[(cas_many, owner, 100_000)] * 4)
+    segment = make_segment({"Owner": 1})
+    owner = segment.nth("Owner", 0)
+    run_cpus(segment, *[(cas_many, owner, 100_000)] * 4)
     assert owner.words[0] == 400_000
 
 
+@pytest.mark.parallel
 def test_a_spinning_reader_sees_a_plain_store():
     """A load in a loop is not hoisted out of it (numba#1351)."""
-    owner = make_segment({"Owner": 1}).nth("Owner", 0)
-    answers = run_cpus((wait_for_word, owner, 5_000_000_000), (set_gate, owner), seconds=8)
+    segment = make_segment({"Owner": 1})
+    owner = segment.nth("Owner", 0)
+    answers = run_cpus(segment, (wait_for_word, owner, 5_000_000_000), (set_gate, owner), seconds=8)
     assert answers[0] == 1
 
 

@@ -98,7 +98,7 @@ def test_no_record_is_owned_twice_under_stress(capacity):
     rounds = 60 if jit_off() else 20_000
     segment, cpus = segment_of(capacity)
     owner = segment.nth("Owner", 0)
-    answers = run_cpus(*[(churn, cpu, owner, rounds, 40) for cpu in cpus], seconds=30)
+    answers = run_cpus(segment, *[(churn, cpu, owner, rounds, 40) for cpu in cpus], seconds=30)
     assert owner.bad == 0 and sum(answers) > rounds
     rows = segment.view("Node")
     assert (rows["life"] % 2 == 0).all()
@@ -113,7 +113,7 @@ def test_one_of_two_simultaneous_frees_is_refused():
     segment, cpus = segment_of(1, cpus=2)
     node = segment.ref("Node", take_node(cpus[0]))
     owner = segment.nth("Owner", 0)
-    answers = run_cpus(*[(free_in_step, cpu, owner, node, rounds) for cpu in cpus], seconds=30)
+    answers = run_cpus(segment, *[(free_in_step, cpu, owner, node, rounds) for cpu in cpus], seconds=30)
     assert sum(answers) == rounds, f"{sum(answers) - rounds} of {rounds} double frees went through"
 
 

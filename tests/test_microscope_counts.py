@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from lock_count_formulas import TABLE, brief, cost
 
-from vmconc.coordinator.microscope import Scene
-from vmconc.coordinator.microscope_scene import look
+from vmconc.explore.microscope import Scene
+from vmconc.explore.microscope_scene import look
 from vmconc.memory.jit import jit_off
 from vmconc.protocols import protocol_names
 

@@ -5,8 +5,8 @@ import os
 import pytest
 
 from vmconc.coordinator.errors import UsageError
-from vmconc.coordinator.microscope import Scene, examine
-from vmconc.coordinator.microscope_scene import Stage
+from vmconc.explore.microscope import Scene, examine
+from vmconc.explore.microscope_scene import Stage
 from vmconc.memory.jit import jit_off
 from vmconc.memory.struct import STRUCTS
 from vmconc.memory.table import slot_of

@@ -9,6 +9,7 @@ from vmconc.cli.asked import Asked, Given, asking
 from vmconc.cli.asked_checks import check, check_checkpoint
 from vmconc.cli.html import write_html
 from vmconc.cli.targets import targets_of
+from vmconc.cli.uncompiled import say_if_uncompiled
 from vmconc.coordinator.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATION, UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def explore(asked: Asked, given: Given) -> int:
     targets, kept = targets_of(asked, given), asked.checkpoint or asked.resume
     if kept:
         check_checkpoint(kept, asked.strategy, len(targets))
+    say_if_uncompiled()
     return explore_each(targets, search_of(asked), asked.html, kept, asked.json)
 
 

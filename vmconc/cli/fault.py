@@ -34,7 +34,7 @@ def fault(
     where = check(layers, page, protocol, paged_out)
     from vmconc.cli.show import print_json
     from vmconc.cli.show_fault import show_fault
-    from vmconc.coordinator.microscope import examine
+    from vmconc.explore.microscope import examine
 
     found: dict[str, Any] = examine(layers.upper(), where, write, heuristic, needs_copy, paged_out, protocol)
     print_json(found) if json else show_fault(found)

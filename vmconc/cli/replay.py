@@ -7,6 +7,7 @@ import typer
 
 from vmconc.cli import options as o
 from vmconc.cli.html import Html, check_html, write_html
+from vmconc.cli.uncompiled import say_if_uncompiled
 
 
 def replay(
@@ -47,6 +48,7 @@ def replay(
         from vmconc.explore.debug import uncompiled
 
         uncompiled()
+    say_if_uncompiled()
     try:
         kept = read(artifact)
         if everything and not kept.target.protocol:

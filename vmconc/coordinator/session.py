@@ -12,7 +12,7 @@ from vmconc.coordinator.result import RunResult
 from vmconc.coordinator.rundir import RunDirectory
 from vmconc.coordinator.warm import warm
 from vmconc.memory.build import Build
-from vmconc.memory.jit import jit_off
+from vmconc.memory.jit import why_off
 from vmconc.program.plan import Plan
 from vmconc.protocols import load_protocol
 
@@ -21,8 +21,8 @@ class Session:
     """Runs plans as often as wanted.  Use as a context: everything but the results is gone afterwards."""
 
     def __init__(self, builds: list[Build], options: RunOptions, label: str, show: bool = False):
-        if jit_off():
-            raise UsageError("NUMBA_DISABLE_JIT=1 has no worker processes; unset it to run on emulated CPUs")
+        if why := why_off():
+            raise UsageError(f"{why}: there are no worker processes without compiled code; vmconc explore needs none")
         self.options, self.keep = options, options.keep
         self.files: dict[int, tuple[Plan, PlanFiles]] = {}
         self.directory = RunDirectory(options.runs, label)

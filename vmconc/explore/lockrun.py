@@ -29,7 +29,7 @@ from vmconc.locks.cpu import STATE_DONE, STATE_RUNNING
 from vmconc.locks.rounds import await_round, await_start, begin_threads, end_thread, next_round
 from vmconc.locks.rules import MESSAGES
 from vmconc.memory.build import Build
-from vmconc.memory.jit import jit_off
+from vmconc.memory.jit import why_off
 from vmconc.memory.struct import STRUCTS
 
 
@@ -61,8 +61,8 @@ def run_locks(path: str, given: dict[str, int], rounds: int, options: RunOptions
 
     Raises ProgramError if the file is no such program, and UsageError without compiled code.
     """
-    if jit_off():
-        raise UsageError("NUMBA_DISABLE_JIT=1 has no worker processes; unset it to run on emulated CPUs")
+    if why := why_off():
+        raise UsageError(f"{why}: there are no worker processes without compiled code; vmconc explore needs none")
     module = load_file(Path(path), given)
     with ExitStack() as opened:
         directory = RunDirectory(options.runs, Path(path).stem)

@@ -22,12 +22,24 @@ KERNEL_LAYERS = ("memory", "schedule", "locks", "vm", "protocols")
 KERNEL_FILES = ("concurrent.py",)
 KEPT_DIGESTS = 3
 VARIANT = "__variant__"  # global of a program's file: the options that it is loaded with
+MACHINE = platform.machine()
+SWITCHING = ("x86_64", "aarch64")  # where stacks.py can switch stacks in compiled code
 SETTINGS = ("NUMBA_OPT", "NUMBA_BOUNDSCHECK", "NUMBA_DEBUGINFO", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
 
 
+NO_COMPILING = "" if MACHINE in SWITCHING else f"vmconc compiles for {' and '.join(SWITCHING)} only, this is {MACHINE}"
+if NO_COMPILING:
+    numba.config.DISABLE_JIT = 1  # CPUs that take turns are greenlets then
+
+
 def jit_off() -> bool:
-    """Tell whether kernels run as plain Python (NUMBA_DISABLE_JIT=1)."""
+    """Tell whether kernels run as plain Python."""
     return bool(numba.config.DISABLE_JIT)
+
+
+def why_off() -> str:
+    """Return why kernels run as plain Python; empty if they are compiled."""
+    return NO_COMPILING or ("NUMBA_DISABLE_JIT=1" if jit_off() else "")
 
 
 def kernel_sources() -> list[Path]:
@@ -41,7 +53,7 @@ def source_digest() -> str:
     digest = hashlib.sha256()
     for path in kernel_sources():
         digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
-    versions = (numba.__version__, llvmlite.__version__, platform.python_version(), platform.machine())
+    versions = (numba.__version__, llvmlite.__version__, platform.python_version(), MACHINE)
     settings = tuple(f"{name}={os.environ.get(name, '')}" for name in SETTINGS)
     digest.update("\0".join(versions + settings).encode())
     return digest.hexdigest()[:12]

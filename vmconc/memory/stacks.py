@@ -4,7 +4,6 @@
 registers that a call must preserve are saved, on the stack that is left.  With the JIT off a stack is a greenlet.
 """
 
-import platform
 from dataclasses import dataclass
 
 import greenlet
@@ -12,12 +11,12 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 
+from vmconc.memory.jit import MACHINE
 from vmconc.memory.lowering import I64, constant, lowers, parts
 from vmconc.memory.reftypes import RefType
 from vmconc.memory.struct import STRUCTS, guard
 from vmconc.memory.twins import struct
 
-MACHINE = platform.machine()
 STACK_BYTES = 256 << 10
 
 

@@ -1,6 +1,7 @@
 """The few things a kernel asks of the machine: the clock, a pause, a futex, the end of the process."""
 
 import ctypes
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -9,12 +10,10 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from vmconc.memory import fibers
-from vmconc.memory.fibers import ProcessLeft
 from vmconc.memory.lowering import I64, constant, lowers, parts
-from vmconc.memory.reftypes import ArrayType, RefType
+from vmconc.memory.reftypes import ArrayType
 
-FUTEX_NUMBER = {"x86_64": 202, "aarch64": 98}[platform.machine()]
+FUTEX_NUMBER = 202 if platform.machine() == "x86_64" else 98  # what newer architectures have in common
 FUTEX_WAIT, FUTEX_WAKE = 0, 1
 CLOCK_MONOTONIC = 1
 EVERYBODY = 1 << 30
@@ -33,12 +32,7 @@ def cpu_pause() -> None:
 
 def processor_yield() -> None:
     """Let another process run on this processor."""
-    fibers.switch()
-
-
-def schedule_point(cpu) -> None:
-    """Let the controlled engine choose which CPU goes on."""
-    fibers.switch()
+    os.sched_yield()
 
 
 def debugger_point(step) -> None:
@@ -49,16 +43,12 @@ def debugger_point(step) -> None:
 
 def futex_wait(words, expected: int, timeout: int) -> None:
     """Sleep while the low 32 bits of `words[0]` equal `expected`, at most `timeout` ns; may return early."""
-    if fibers.HUB and words[0] == expected:
-        fibers.sleep(min(timeout / SECOND, fibers.NAP))
-    elif not fibers.HUB:
-        futex(words, FUTEX_WAIT, expected, (ctypes.c_int64 * 2)(*divmod(timeout, SECOND)))
+    futex(words, FUTEX_WAIT, expected, (ctypes.c_int64 * 2)(*divmod(timeout, SECOND)))
 
 
 def futex_wake(words) -> None:
     """Wake every sleeper on `words[0]`."""
-    if not fibers.HUB:
-        futex(words, FUTEX_WAKE, EVERYBODY, None)
+    futex(words, FUTEX_WAKE, EVERYBODY, None)
 
 
 def futex(words, operation: int, value: int, timeout) -> None:
@@ -68,8 +58,8 @@ def futex(words, operation: int, value: int, timeout) -> None:
 
 
 def leave_process(status: int) -> None:
-    """End this process at once, running nothing more of it (with the JIT off: this CPU)."""
-    raise ProcessLeft(status)
+    """End this process at once, running nothing more of it."""
+    os._exit(status)
 
 
 def external(builder, name: str, result, arguments):
@@ -150,10 +140,4 @@ def lower_yield(context, builder, sig, args):
 @lowers(debugger_point, lambda step: types.none)
 def lower_debugger_point(context, builder, sig, args):
     """Nothing: there is no debugger of compiled code."""
-    return context.get_dummy_value()
-
-
-@lowers(schedule_point, lambda cpu: types.none if isinstance(cpu, RefType) else None)
-def lower_schedule_point(context, builder, sig, args):
-    """Nothing: the compiled controlled engine runs one CPU."""
     return context.get_dummy_value()

@@ -9,7 +9,7 @@ from functools import partial
 from vmconc.memory.gated import controlled_only
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset, words_at
-from vmconc.memory.system import debugger_point, schedule_point
+from vmconc.memory.system import debugger_point
 from vmconc.memory.table import record
 from vmconc.schedule.batons import hand_over
 from vmconc.schedule.classes import chain
@@ -64,7 +64,6 @@ def finish(cpu, ending):
 def pass_point(cpu, what):
     """A schedule point before a step that touches `what` (byte offset, plus 1 if it writes; 0: not known)."""
     if not exploring(cpu):
-        schedule_point(cpu)
         return
     engine = engine_of(cpu)
     fiber_of(cpu, cpu.index).what = what

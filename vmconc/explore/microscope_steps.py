@@ -75,7 +75,7 @@ def steps_of(segment: Any, protocol: str, entry: Any) -> list[dict[str, Any]]:
     rows = segment.view("Step")[: segment.table("Step").fresh]
     held: list[tuple[int, int, int, int]] = []
     steps = []
-    for number, row in enumerate(rows.tolist(), 1):
+    for number, row in enumerate(rows[rows["cpu"] == 0].tolist(), 1):  # the disk only sleeps and wakes
         cpu, action, lock, cls, mode, site, *_ = row
         if action == STEP_ACQUIRE:
             held.append((lock, cls, mode, site))

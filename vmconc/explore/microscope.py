@@ -49,7 +49,7 @@ def examine(
     check(scene)
     if os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0"):
         return elsewhere(scene, protocol)
-    from vmconc.coordinator.microscope_scene import look
+    from vmconc.explore.microscope_scene import look
     from vmconc.protocols import protocol_names
 
     names = protocol_names() if protocol == "both" else [protocol]

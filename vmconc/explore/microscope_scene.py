@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 
 from vmconc.coordinator.errors import EmulatorError
-from vmconc.coordinator.microscope import Scene
-from vmconc.coordinator.microscope_steps import counts_of, steps_of
+from vmconc.explore.laboratory import Laboratory, engine_tables
+from vmconc.explore.microscope import Scene
+from vmconc.explore.microscope_steps import counts_of, steps_of
 from vmconc.locks.classes import MAP_TOKEN, VM_MAP, VM_OBJECT
 from vmconc.locks.cpu import STATE_DONE
 from vmconc.memory.build import Build
-from vmconc.memory.fibers import Hub
 from vmconc.memory.jit import jit_off
 from vmconc.memory.segment import create
 from vmconc.memory.system import processor_yield
 from vmconc.program.plan import OP_DTYPE, WAIT_DTYPE, FilePlan, LwpPlan, Plan, file_word
 from vmconc.protocols import load_protocol
+from vmconc.schedule.strategies import STAY
 from vmconc.vm import structs as s
 from vmconc.vm.boot import MachineOptions, boot, sizes_for
 from vmconc.vm.opcodes import CHECK_OWN, INHERIT_COPY, TOUCH, TOUCH_WRITE
@@ -74,7 +75,8 @@ class Stage:
         self.scene, self.protocol = scene, protocol
         plan = one_touch(scene)
         sizes = sizes_for(plan, SMALL, 1)
-        sizes = dataclasses.replace(sizes, tables={**sizes.tables, "Step": STEPS if mode == "controlled" else 1})
+        more = {"Step": STEPS, **engine_tables(2, 0)} if mode == "controlled" else {"Step": 1}
+        sizes = dataclasses.replace(sizes, tables={**sizes.tables, **more})
         self.segment: Any = create(sizes, Build(mode, protocol), Path("/dev/shm"), 1)
         boot(self.segment, plan, SMALL, 1)
         self.segment.table("Step").capacity *= mode == "controlled"
@@ -202,12 +204,15 @@ class Stage:
 
     def touch(self) -> None:
         """Execute the touch, with a disk beside it."""
+        from vmconc.vm.disk import disk_serve
         from vmconc.vm.run import run_cpu
 
         cpu = self.segment.nth("Cpu", 0)
         self.segment.machine.go = 1
         if jit_off():
-            Hub([lambda: run_cpu(cpu), self.serve]).run()
+            lab = Laboratory(self.segment, [run_cpu, disk_serve], daemons=1)
+            lab.engine.strategy = STAY  # the disk goes on when the CPU sleeps
+            lab.run(1)
             return
         disk = threading.Thread(target=self.serve, daemon=True)
         disk.start()
