@@ -44,6 +44,7 @@ INTERNAL = {
 KEYWORDS = {
     "layout": "set before any compiled code sees the mapping",
     "const": "set before the record can be found, never changed",
+    "recorder": "only the recorder changes it",
     "atomic": "any CPU may change it, one word at a time",
     "cpu": "one CPU writes it; others read it as a hint",
     "hint": "any CPU writes it without a lock; a lost update does no harm",

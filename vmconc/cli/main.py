@@ -6,7 +6,7 @@ import sys
 import typer
 
 import vmconc
-from vmconc.cli import bench, bugs, compare, doctor, explore, fault, listing, replay, run
+from vmconc.cli import bench, bugs, check, compare, doctor, explore, fault, listing, replay, run
 from vmconc.cli.failures import guarded
 
 app = typer.Typer(
@@ -14,6 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )  # fmt: skip
 app.command("run", short_help="Run a program or trace under one protocol.")(run.run)
+app.command("check", short_help="Check a recorded run's events against every rule.")(check.check)
 app.command("compare", short_help="Run it under both protocols, side by side.")(compare.compare)
 app.command("fault", short_help="Execute one fault and print every lock operation.")(fault.fault)
 app.command("explore", short_help="Look for an order of steps in which a program fails.")(explore.explore)

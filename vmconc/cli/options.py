@@ -6,14 +6,18 @@ from typing import Annotated
 import typer
 
 from vmconc.coordinator.errors import UsageError
-from vmconc.coordinator.options import FRAMES, RunOptions
+from vmconc.coordinator.options import FRAMES, RING, RunOptions
 from vmconc.coordinator.units import bandwidth, duration, probability
 
 What = Annotated[
     str, typer.Argument(metavar="PROGRAM|TRACE", help="A built-in program or trace, a .py file, or a trace file.")
 ]
 Cpus = Annotated[int, typer.Option("--cpus", help="Emulated CPUs, one process each; 0: as many as there are cores.")]
-Mode = Annotated[str, typer.Option("--mode", help="What each lock operation tracks: counted or off.")]
+Mode = Annotated[str, typer.Option("--mode", help="What each lock operation tracks: off, counted or recorded.")]
+Ring = Annotated[int, typer.Option("--ring", help="Mode recorded: events of a CPU that may wait to be written.")]
+WhenFull = Annotated[
+    str, typer.Option("--when-full", help="Mode recorded: a CPU with a full ring waits (stop) or loses events (drop).")
+]
 Frames = Annotated[int, typer.Option("--frames", help="4 KiB frames of emulated memory.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is random.")]
 Set = Annotated[
@@ -38,7 +42,7 @@ Table = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
-FRAMES_DEFAULT = FRAMES
+FRAMES_DEFAULT, RING_DEFAULT = FRAMES, RING
 DIRECTORY_DEFAULT = Path("/dev/shm")
 RUNS_DEFAULT = Path("runs")
 
@@ -64,14 +68,16 @@ def table_sizes(pairs: list[str]) -> dict[str, int]:
 def run_options(
     *, cpus: int, mode: str, frames: int, seed: int, time_limit: float, stall: float, directory: Path, runs: Path,
     io_latency: str, io_error_rate: float, io_bandwidth: str, fail_fast: bool, no_checks: bool, heuristic: bool,
-    keep: bool, tables: list[str],
+    keep: bool, tables: list[str], ring: int = RING, when_full: str = "stop",
 ) -> RunOptions:  # fmt: skip
     """Check the values of a command line.  Raises UsageError naming option, value and fix."""
     if cpus < 0:
         raise UsageError(f"--cpus {cpus} is negative; choose 1 or more, or 0 for the number of cores")
+    if when_full not in ("stop", "drop"):
+        raise UsageError(f"--when-full {when_full!r} is unknown; choose stop or drop")
     return RunOptions(
-        cpus=cpus or core_count(), mode=mode, frames=frames, seed=seed, time_limit=time_limit, stall=stall,
-        directory=directory, runs=runs, io_latency=duration("--io-latency", io_latency),
+        cpus=cpus or core_count(), mode=mode, ring=ring, drop=when_full == "drop", frames=frames, seed=seed,
+        time_limit=time_limit, stall=stall, directory=directory, runs=runs, io_latency=duration("--io-latency", io_latency),
         io_error_rate=probability("--io-error-rate", io_error_rate),
         io_bandwidth=bandwidth("--io-bandwidth", io_bandwidth), fail_fast=fail_fast, checks=not no_checks,
         heuristic=heuristic, keep=keep, tables=table_sizes(tables),

@@ -19,6 +19,8 @@ def run(
     ] = "backing",
     cpus: o.Cpus = 0,
     mode: o.Mode = "counted",
+    ring: o.Ring = o.RING_DEFAULT,
+    when_full: o.WhenFull = "stop",
     frames: o.Frames = o.FRAMES_DEFAULT,
     seed: o.Seed = 0,
     given: o.Set = [],  # noqa: B006 (typer copies it)
@@ -47,7 +49,7 @@ def run(
     options = o.run_options(
         cpus=cpus, mode=mode, frames=frames, seed=seed, time_limit=time_limit, stall=stall, directory=directory,
         runs=runs, io_latency=io_latency, io_error_rate=io_error_rate, io_bandwidth=io_bandwidth, fail_fast=fail_fast,
-        no_checks=no_checks, heuristic=heuristic, keep=keep, tables=tables,
+        no_checks=no_checks, heuristic=heuristic, keep=keep, tables=tables, ring=ring, when_full=when_full,
     )  # fmt: skip
     from vmconc.cli.show import print_json, show_run
     from vmconc.coordinator.resolve import check_protocol, resolve, settings

@@ -1,6 +1,6 @@
 """Makes machines: a shared mapping, laid out and filled for one plan and one protocol."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from vmconc.vm.opcodes import EXIT, SPAWN
 WARM = MachineOptions(
     frames=64, objects=64, entries=64, map_entries=16, spaces=4, backings=64, page_tables=64, radix_nodes=64
 )
-NO_TABLE = ("frames", "heuristic", "fail_fast", "seed")
+WARM_RING = 1024  # events
+NO_TABLE = ("frames", "heuristic", "fail_fast", "seed", "ring", "ring_stops")
 
 
 def make_machine(plan: Plan, protocol: str, options: RunOptions) -> Any:
@@ -37,6 +38,8 @@ def machine_options(options: RunOptions) -> Any:
         frames=options.frames,
         heuristic=options.heuristic,
         fail_fast=options.fail_fast,
+        ring=options.ring if options.mode == "recorded" else 0,
+        ring_stops=not options.drop,
         seed=options.seed,
         **options.tables,
     )
@@ -58,4 +61,5 @@ def empty_machine(build: Build) -> Any:
     ops = np.zeros(2, dtype=OP_DTYPE)
     ops["kind"], ops["stamp"], ops["file"] = (SPAWN, EXIT), (1, 2), -1
     plan = Plan("nothing", ops, np.zeros(0, dtype=WAIT_DTYPE), [LwpPlan(0)], [])
-    return booted(plan, build, WARM, 1, Path("/dev/shm"))
+    options = replace(WARM, ring=WARM_RING if build.mode == "recorded" else 0)
+    return booted(plan, build, options, 1, Path("/dev/shm"))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from vmconc.coordinator.errors import UsageError
 
-MODES = ("counted", "off")
+MODES = ("counted", "recorded", "off")
+RING, RING_MAX = 1 << 16, 1 << 24
 FRAMES, FRAMES_MAX = 65536, 1_048_576
 CPUS_MAX = 255  # one more record is the disk's
 
@@ -20,6 +21,8 @@ class RunOptions:
     seed: int = 0  # of everything that is random
     time_limit: float = 0.0  # seconds, 0: none
     stall: float = 10.0  # seconds without any progress after which the run is given up
+    ring: int = RING  # mode recorded: events that a CPU can be ahead of the recorder
+    drop: bool = False  # mode recorded: a full ring drops events, and counts them; else its CPU waits
     directory: Path = Path("/dev/shm")  # where the shared mapping lives
     runs: Path = Path("runs")  # where results go
     io_latency: int = 0  # ns added to each I/O
@@ -38,6 +41,8 @@ class RunOptions:
             raise UsageError(f"--mode {self.mode!r} is unknown; choose one of {', '.join(MODES)}")
         if not 1 <= self.frames <= FRAMES_MAX:
             raise UsageError(f"--frames {self.frames} is out of range; choose 1 to {FRAMES_MAX}")
+        if not 2 <= self.ring <= RING_MAX or self.ring & self.ring - 1:
+            raise UsageError(f"--ring {self.ring} is no power of two from 2 to {RING_MAX:,}; choose for example {RING}")
         if self.time_limit < 0:
             raise UsageError(f"--time-limit {self.time_limit:g} is negative; choose seconds, or 0 for none")
         if self.stall <= 0:

@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from vmconc.coordinator.recorder import Recording
+
 
 class Locks(msgspec.Struct):
     """Operations on the locks of one class, over all CPUs."""
@@ -66,6 +68,7 @@ class RunResult(msgspec.Struct):
     notes: list[str] = []
     ending: Ending = msgspec.field(default_factory=Ending)
     agreement: dict[str, Any] = {}
+    recording: Recording | None = None
     run_dir: str = ""
     options: dict[str, Any] = {}
     machine: dict[str, Any] = {}

@@ -5,7 +5,7 @@
 
 from vmconc.locks.block import block
 from vmconc.locks.classes import EXCLUSIVE, SHARED, VM_PAGE
-from vmconc.locks.hook import acquired, failed, point, released, requested, wait_begins, wait_ends
+from vmconc.locks.hook import acquired, failed, point, released, requested, tried, wait_begins, wait_ends
 from vmconc.locks.rules import NOT_HELD, broken
 from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas, atomic_or
@@ -29,7 +29,7 @@ class Busy:
 
 
 @kernel
-def take_busy(cpu, busy, also_soft, site):
+def take_busy(cpu, busy, also_soft):
     """Hard-busy the page if it is not hard-busy, nor (`also_soft`) soft-busy; return whether it was possible."""
     while True:
         word = busy.word
@@ -37,7 +37,6 @@ def take_busy(cpu, busy, also_soft, site):
             return False
         if atomic_cas(busy, "word", word, word | PBUSY_LOCKED):
             busy.owner = cpu.index + 1
-            acquired(cpu, offset(busy), VM_PAGE, EXCLUSIVE, site)
             return True
 
 
@@ -49,8 +48,10 @@ def busy_try(cpu, busy, also_soft, site):
            exit   the page hard-busy if True
     """
     point(cpu, offset(busy), EXCLUSIVE)
-    taken = take_busy(cpu, busy, also_soft, site)
-    if not taken:
+    taken = take_busy(cpu, busy, also_soft)
+    if taken:
+        tried(cpu, offset(busy), VM_PAGE, EXCLUSIVE, site)
+    else:
         failed(cpu, VM_PAGE)
     return taken
 
@@ -114,12 +115,12 @@ def busy_wait(cpu, busy, also_soft, site):
            exit   the page hard-busy; tokens may have been lost
     """
     requested(cpu, offset(busy), VM_PAGE, EXCLUSIVE)
-    if take_busy(cpu, busy, also_soft, site):
-        return
-    since = wait_begins(cpu, VM_PAGE, EXCLUSIVE)
-    while not take_busy(cpu, busy, also_soft, site):
-        sleep_if_busy(cpu, busy, also_soft, site)
-    wait_ends(cpu, VM_PAGE, since)
+    if not take_busy(cpu, busy, also_soft):
+        since = wait_begins(cpu, VM_PAGE, EXCLUSIVE)
+        while not take_busy(cpu, busy, also_soft):
+            sleep_if_busy(cpu, busy, also_soft, site)
+        wait_ends(cpu, VM_PAGE, since)
+    acquired(cpu, offset(busy), VM_PAGE, EXCLUSIVE, site)
 
 
 @kernel
@@ -158,7 +159,7 @@ def soft_try(cpu, busy, site):
             failed(cpu, VM_PAGE)
             return False
         if atomic_cas(busy, "word", word, word + 1):
-            acquired(cpu, offset(busy), VM_PAGE, SHARED, site)
+            tried(cpu, offset(busy), VM_PAGE, SHARED, site)
             return True
 
 
@@ -188,6 +189,6 @@ def io_start(cpu, busy, site):
     while True:
         word = busy.word
         if atomic_cas(busy, "word", word, word + 1):
-            acquired(cpu, offset(busy), VM_PAGE, SHARED, site)
+            tried(cpu, offset(busy), VM_PAGE, SHARED, site)
             return
 

@@ -4,7 +4,6 @@ from vmconc.locks.classes import EXCLUSIVE
 from vmconc.locks.rules import DOUBLE_FREE, STOP_TABLE, TABLE_FULL, broken
 from vmconc.locks.sleep import leave_if_stopping
 from vmconc.memory.jit import kernel
-from vmconc.memory.queries import controlled
 from vmconc.memory.refs import at
 from vmconc.memory.segment import HEADER
 from vmconc.memory.table import table_give, table_take
@@ -29,8 +28,7 @@ def take_record(cpu, table):
 @kernel
 def give_record(cpu, table, off):
     """Free a record."""
-    if controlled(cpu):
-        log_step(cpu, STEP_FREE, off, 0, 0, 0)
+    log_step(cpu, STEP_FREE, off, 0, 0, 0)
     gives(cpu, off, EXCLUSIVE)
     if not table_give(cpu, table, off):
         broken(cpu, DOUBLE_FREE, off, 1, 0)

@@ -20,7 +20,7 @@ from vmconc.locks.classes import (
 from vmconc.locks.cpu import HELD_BEFORE_SHIFT, HELD_MAX, HELD_SITE_SHIFT, HELD_WHAT_MASK
 from vmconc.locks.rules import LOCK_ORDER, LOCK_RECURSION, NOT_HELD, TOO_MANY_HELD, broken
 from vmconc.memory.jit import kernel
-from vmconc.memory.queries import controlled, tracked
+from vmconc.memory.queries import controlled, logged, recorded, tracked
 from vmconc.memory.refs import offset
 from vmconc.memory.system import nanoseconds
 from vmconc.schedule.clocks import gives, racing, takes
@@ -33,7 +33,11 @@ from vmconc.schedule.steps import (
     STEP_RECURSE,
     STEP_RELEASE,
     STEP_REOWN,
+    STEP_TRIED,
     STEP_UPGRADE,
+    STEP_WAIT,
+    STEP_WAITED,
+    log_change,
     log_step,
 )
 
@@ -82,11 +86,23 @@ def check_order(cpu, lock, cls):
 @kernel
 def acquired(cpu, lock, cls, mode, site):
     """Note an acquisition: count it and push it on the held-lock stack."""
+    log_change(cpu, STEP_ACQUIRE, lock, cls, mode, site)
+    hold(cpu, lock, cls, mode, site)
+
+
+@kernel
+def tried(cpu, lock, cls, mode, site):
+    """Note an acquisition to which the order rules do not apply: it could not have waited, or not for ever."""
+    log_change(cpu, STEP_TRIED if recorded(cpu) else STEP_ACQUIRE, lock, cls, mode, site)
+    hold(cpu, lock, cls, mode, site)
+
+
+@kernel
+def hold(cpu, lock, cls, mode, site):
+    """Count an acquisition and push it on the held-lock stack."""
     if tracked(cpu):
         cpu.counts[cls * COUNT_COLUMNS + mode] += 1
         push_held(cpu, lock, cls, mode, site)
-    if controlled(cpu):
-        log_step(cpu, STEP_ACQUIRE, lock, cls, mode, site)
     takes(cpu, lock, mode)
 
 
@@ -152,8 +168,7 @@ def holds(cpu, lock):
 def releasing(cpu, lock, cls):
     """Let others run before a release, and log it."""
     point(cpu, lock, EXCLUSIVE)
-    if controlled(cpu):
-        log_step(cpu, STEP_RELEASE, lock, cls, 0, 0)
+    log_change(cpu, STEP_RELEASE, lock, cls, held_mode(cpu, lock, cls) if recorded(cpu) else 0, 0)
 
 
 @kernel
@@ -204,8 +219,8 @@ def remove_held(cpu, lock, cls):
 @kernel
 def changed_mode(cpu, lock, cls, mode):
     """Note an upgrade or downgrade of a held lock."""
+    log_change(cpu, STEP_UPGRADE if mode != 0 else STEP_DOWNGRADE, lock, cls, mode, 0)
     if controlled(cpu):
-        log_step(cpu, STEP_UPGRADE if mode != 0 else STEP_DOWNGRADE, lock, cls, mode, 0)
         if mode == EXCLUSIVE:
             takes(cpu, lock, mode)
         else:
@@ -234,6 +249,8 @@ def wait_begins(cpu, cls, mode):
         cpu.wait_class = cls
         cpu.wait_mode = mode
         since = now(cpu)
+    if recorded(cpu):
+        log_step(cpu, STEP_WAIT, 0, cls, mode, 0)
     return since
 
 
@@ -244,21 +261,22 @@ def wait_ends(cpu, cls, since):
         cpu.counts[cls * COUNT_COLUMNS + COUNT_CONTENDED] += 1
         cpu.counts[cls * COUNT_COLUMNS + COUNT_WAIT] += now(cpu) - since
         cpu.wait_class = 0
+    if recorded(cpu):
+        log_step(cpu, STEP_WAITED, 0, cls, 0, 0)
 
 
 @kernel
 def failed(cpu, cls):
     """Note a try that did not succeed."""
     count(cpu, cls, COUNT_FAILED, 1)
-    if controlled(cpu):
-        log_step(cpu, STEP_FAIL, 0, cls, 0, 0)
+    log_step(cpu, STEP_FAIL, 0, cls, 0, 0)
 
 
 @kernel
 def recursed(cpu, cls):
     """Note an acquisition of a token that this CPU already owns exclusively."""
     count(cpu, cls, COUNT_RECURSIVE, 1)
-    if controlled(cpu):
+    if logged(cpu):
         log_step(cpu, STEP_RECURSE, offset(cpu.token[cpu.token_count - 1]), cls, 1, 0)
 
 

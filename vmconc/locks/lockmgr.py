@@ -10,7 +10,18 @@ each transition is one compare-and-set:
 
 from vmconc.locks.block import block
 from vmconc.locks.classes import EXCLUSIVE, SHARED
-from vmconc.locks.hook import acquired, changed_mode, failed, now, point, released, requested, wait_begins, wait_ends
+from vmconc.locks.hook import (
+    acquired,
+    changed_mode,
+    failed,
+    now,
+    point,
+    released,
+    requested,
+    tried,
+    wait_begins,
+    wait_ends,
+)
 from vmconc.locks.rules import NOT_HELD, broken
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
@@ -122,7 +133,10 @@ def lock_shared_timed(cpu, lock, timeout, site):
         if not got:
             failed(cpu, lock.cls)
             return False
-    acquired(cpu, offset(lock), lock.cls, SHARED, site)
+    if timeout >= FOREVER:
+        acquired(cpu, offset(lock), lock.cls, SHARED, site)
+    else:
+        tried(cpu, offset(lock), lock.cls, SHARED, site)
     return True
 
 
@@ -201,7 +215,7 @@ def lock_try(cpu, lock, mode, site):
             failed(cpu, lock.cls)
             return False
         if atomic_cas(lock, "word", word, new):
-            acquired(cpu, offset(lock), lock.cls, mode, site)
+            tried(cpu, offset(lock), lock.cls, mode, site)
             return True
 
 

@@ -5,7 +5,7 @@ To the explorer each operation is one step: a CPU that cannot get a mutex is not
 
 from vmconc.locks.block import block
 from vmconc.locks.classes import CONDITION, EXCLUSIVE, MUTEX, SEMAPHORE, SHARED
-from vmconc.locks.hook import acquired, failed, point, released, requested, wait_begins, wait_ends
+from vmconc.locks.hook import acquired, failed, point, released, requested, tried, wait_begins, wait_ends
 from vmconc.locks.rules import NOT_HELD, broken
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, queue_up, wake_all
@@ -102,7 +102,7 @@ def mutex_try(cpu, mutex):
         failed(cpu, MUTEX)
         return False
     shut_gate(cpu, offset(mutex))
-    acquired(cpu, offset(mutex), MUTEX, EXCLUSIVE, LOCK)
+    tried(cpu, offset(mutex), MUTEX, EXCLUSIVE, LOCK)
     return True
 
 

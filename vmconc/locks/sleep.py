@@ -9,7 +9,7 @@ from vmconc.locks.classes import CONDITION
 from vmconc.locks.cpu import STATE_BLOCKED, STATE_RUNNING, STATE_STOPPED
 from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store, atomic_swap, fence
 from vmconc.memory.jit import kernel
-from vmconc.memory.queries import controlled
+from vmconc.memory.queries import logged
 from vmconc.memory.refs import at, null, offset
 from vmconc.memory.segment import HEADER
 from vmconc.memory.struct import guard
@@ -158,12 +158,12 @@ def halt(cpu, timeout):
            exit   same
     """
     cpu.state = STATE_BLOCKED
-    if controlled(cpu):
+    if logged(cpu):
         log_step(cpu, STEP_SLEEP, cpu.channel, cpu.wait_class, cpu.wait_mode, cpu.reason)
     woken = take_turns(cpu, timeout) if exploring(cpu) else doze(cpu, timeout)
     cpu.state = STATE_RUNNING
     cpu.progress += 1
-    if controlled(cpu):
+    if logged(cpu):
         log_step(cpu, STEP_WAKE, 0, cpu.wait_class, cpu.wait_mode, cpu.reason)
     return woken
 

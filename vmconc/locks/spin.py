@@ -4,7 +4,7 @@ Where CPUs take turns nobody spins: who needs a taken spinlock is not chosen bef
 """
 
 from vmconc.locks.classes import EXCLUSIVE
-from vmconc.locks.hook import acquired, ordered, point, released, requested, wait_begins, wait_ends
+from vmconc.locks.hook import acquired, ordered, point, released, requested, tried, wait_begins, wait_ends
 from vmconc.locks.sleep import look_later
 from vmconc.memory.atomics import atomic_cas, atomic_store
 from vmconc.memory.jit import kernel
@@ -61,7 +61,7 @@ def spin_try(cpu, spin, cls, site):
     taken = atomic_cas(spin, "owner", 0, cpu.index + 1)
     if taken:
         shut_gate(cpu, offset(spin))
-        acquired(cpu, offset(spin), cls, EXCLUSIVE, site)
+        tried(cpu, offset(spin), cls, EXCLUSIVE, site)
     return taken
 
 

@@ -6,12 +6,24 @@ this CPU owned it exclusively already.  (DragonFly `sys/kern/lwkt_token.c`; `dra
 
 from vmconc.locks.classes import EXCLUSIVE, SHARED
 from vmconc.locks.cpu import TOKENS_MAX
-from vmconc.locks.hook import acquired, failed, point, recursed, released, reowned, requested, wait_begins, wait_ends
+from vmconc.locks.hook import (
+    acquired,
+    failed,
+    point,
+    recursed,
+    released,
+    reowned,
+    requested,
+    tried,
+    wait_begins,
+    wait_ends,
+)
 from vmconc.locks.rules import TOKEN_ORDER, TOKEN_UPGRADE, TOO_MANY_HELD, broken
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, halt, leave_if_stopping, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas, atomic_or
 from vmconc.memory.jit import kernel
+from vmconc.memory.queries import recorded
 from vmconc.memory.refs import offset
 from vmconc.memory.struct import guard
 from vmconc.memory.system import cpu_pause
@@ -19,6 +31,7 @@ from vmconc.memory.twins import struct
 from vmconc.schedule.classes import touched
 from vmconc.schedule.clocks import gives, takes
 from vmconc.schedule.records import exploring
+from vmconc.schedule.steps import STEP_LOSE, STEP_REOWN, log_change
 
 EXCL = 1  # owned exclusively
 EXREQ = 2  # an exclusive request waits
@@ -86,6 +99,14 @@ def drop(cpu, token, mode):
             break
     if free and word & WAITERS != 0:
         wakeup(cpu, offset(token))
+
+
+@kernel
+def tell_tokens(cpu, action, count):
+    """Record that the lowest `count` tokens of the stack are about to be given up, or are owned again."""
+    for i in range(count if recorded(cpu) else 0):
+        if cpu.token_mode[i] != RECURSIVE:
+            log_change(cpu, action, offset(cpu.token[i]), cpu.token[i].cls, cpu.token_mode[i], 0)
 
 
 @kernel
@@ -163,6 +184,7 @@ def own_tokens(cpu):
 def reown_tokens(cpu):
     """Own every token of the stack again after a sleep, and count that."""
     own_tokens(cpu)
+    tell_tokens(cpu, STEP_REOWN, cpu.token_count)
     if cpu.token_count > 0:
         cpu.tokens_lost += 1
         for i in range(cpu.token_count):
@@ -214,8 +236,10 @@ def contended_get(cpu, token, mode):
             wait_ends(cpu, token.cls, since)
             return
         cpu_pause()
+    tell_tokens(cpu, STEP_LOSE, held)
     give_up_tokens(cpu, held)
     own_tokens(cpu)
+    tell_tokens(cpu, STEP_REOWN, held)
     wait_ends(cpu, token.cls, since)
 
 
@@ -233,7 +257,7 @@ def token_try(cpu, token, mode, site):
     if not push_token(cpu, token, mode):
         drop(cpu, token, mode)
         return False
-    acquired(cpu, offset(token), token.cls, mode, site)
+    tried(cpu, offset(token), token.cls, mode, site)
     return True
 
 

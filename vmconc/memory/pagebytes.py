@@ -30,6 +30,10 @@ def page_prefetch(near, off: int) -> None:
     """Have the processor begin to bring the page at `off`, which will soon be written, into its cache."""
 
 
+def line_prefetch(near, off: int) -> None:
+    """Have the processor begin to bring the cache line at `off`, which will soon be written, into its cache."""
+
+
 def pointer(context, builder, near_type, near, off, off_type, written=False):
     """Return an i8 pointer to a byte offset of the mapping; `written`: the page there will be."""
     base = parts(context, builder, near_type, near).base
@@ -70,10 +74,22 @@ def lower_copy(context, builder, sig, args):
 def lower_prefetch(context, builder, sig, args):
     """One prefetch for each of the first lines, for writing; the rest follows when the page is written in order."""
     start = pointer(context, builder, sig.args[0], args[0], args[1], sig.args[1])
+    for line in range(0, PREFETCH_BYTES, LINE_BYTES):
+        call_prefetch(builder, builder.gep(start, [constant(line)]))
+    return context.get_dummy_value()
+
+
+def call_prefetch(builder, address):
+    """Call LLVM's prefetch for writing."""
     number = ir.IntType(32)
-    kind = ir.FunctionType(ir.VoidType(), [start.type, number, number, number])
+    kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
     prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
     write, keep, data = number(1), number(3), number(1)
-    for line in range(0, PREFETCH_BYTES, LINE_BYTES):
-        builder.call(prefetch, [builder.gep(start, [constant(line)]), write, keep, data])
+    builder.call(prefetch, [address, write, keep, data])
+
+
+@lowers(line_prefetch, lambda near, off: types.none if isinstance(near, RefType) else None)
+def lower_line_prefetch(context, builder, sig, args):
+    """One prefetch."""
+    call_prefetch(builder, pointer(context, builder, sig.args[0], args[0], args[1], sig.args[1]))
     return context.get_dummy_value()

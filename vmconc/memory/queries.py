@@ -12,6 +12,16 @@ def tracked(ref) -> bool:
     return ref.build.mode != "off"
 
 
+def recorded(ref) -> bool:
+    """Tell whether each lock operation is written to the CPU's ring of events."""
+    return ref.build.mode == "recorded"
+
+
+def logged(ref) -> bool:
+    """Tell whether somebody is told of each step, one by one."""
+    return ref.build.mode in ("recorded", "controlled")
+
+
 def controlled(ref) -> bool:
     """Tell whether lock operations are schedule points."""
     return ref.build.mode == "controlled"
@@ -37,5 +47,7 @@ def answer(function, question) -> None:
 
 
 answer(tracked, lambda build: build.mode != "off")
+answer(recorded, lambda build: build.mode == "recorded")
+answer(logged, lambda build: build.mode in ("recorded", "controlled"))
 answer(controlled, lambda build: build.mode == "controlled")
 answer(bug, lambda build, name: name in build.bugs)

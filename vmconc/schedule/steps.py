@@ -1,13 +1,16 @@
-"""The step log: every lock operation, sleep and page-in of a machine in order, for those who look at one execution.
+"""What a CPU does, told as it does it: every lock operation, sleep and page-in.
 
-Only mode `controlled` writes it, and only if the segment has a table of steps; the other modes compile to nothing.
+Mode `controlled` appends it to the step log, if the segment has one; mode `recorded` writes it to the CPU's ring of
+events (`ring.py`).  In the other modes all of this compiles to nothing.
 """
 
 from functools import partial
 
 from vmconc.memory.atomics import atomic_add
 from vmconc.memory.jit import kernel
+from vmconc.memory.queries import controlled, recorded
 from vmconc.memory.refs import at
+from vmconc.memory.ring import next_number, packed, record_event
 from vmconc.memory.struct import guard
 from vmconc.memory.table import table
 from vmconc.memory.twins import struct
@@ -16,15 +19,16 @@ from vmconc.schedule.records import engine_of, exploring
 (
     STEP_ACQUIRE, STEP_RELEASE, STEP_FAIL, STEP_RECURSE, STEP_UPGRADE, STEP_DOWNGRADE, STEP_REOWN, STEP_SLEEP,
     STEP_WAKE, STEP_READ, STEP_READ_DONE, STEP_LOAD, STEP_STORE, STEP_START, STEP_JOIN, STEP_DOWN, STEP_UP, STEP_SIGNAL,
-    STEP_FREE, STEP_LOOK,
-) = range(1, 21)  # fmt: skip
+    STEP_FREE, STEP_LOOK, STEP_TRIED, STEP_LOSE, STEP_BEGIN, STEP_END, STEP_WAIT, STEP_WAITED,
+) = range(1, 27)  # fmt: skip
 
 STEP_NAMES = {
     STEP_ACQUIRE: "acquire", STEP_RELEASE: "release", STEP_FAIL: "try failed", STEP_RECURSE: "acquire again",
     STEP_UPGRADE: "upgrade", STEP_DOWNGRADE: "downgrade", STEP_REOWN: "re-own", STEP_SLEEP: "sleep", STEP_WAKE: "wake",
     STEP_READ: "page-in begins", STEP_READ_DONE: "page-in ends", STEP_LOAD: "read", STEP_STORE: "write",
     STEP_START: "start", STEP_JOIN: "join", STEP_DOWN: "down", STEP_UP: "up", STEP_SIGNAL: "signal",
-    STEP_FREE: "free", STEP_LOOK: "looks again",
+    STEP_FREE: "free", STEP_LOOK: "looks again", STEP_TRIED: "acquire by a try", STEP_LOSE: "lose",
+    STEP_BEGIN: "begin", STEP_END: "end", STEP_WAIT: "wait", STEP_WAITED: "waited",
 }  # fmt: skip
 
 
@@ -44,8 +48,19 @@ class Step:
 
 @kernel
 def log_step(cpu, action, lock, cls, mode, site):
-    """Append a step, if there is a table of them."""
-    if table(cpu, "Step").capacity != 0:
+    """Tell of a step that changes no lock."""
+    if recorded(cpu):
+        record_event(cpu, lock, 0, packed(action, cls, mode, site))
+    if controlled(cpu) and table(cpu, "Step").capacity != 0:
+        append_step(cpu, action, lock, cls, mode, site)
+
+
+@kernel
+def log_change(cpu, action, lock, cls, mode, site):
+    """Tell of a step that changes a lock, which this CPU holds."""
+    if recorded(cpu):
+        record_event(cpu, lock, next_number(cpu, lock), packed(action, cls, mode, site))
+    if controlled(cpu) and table(cpu, "Step").capacity != 0:
         append_step(cpu, action, lock, cls, mode, site)
 
 

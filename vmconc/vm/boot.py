@@ -11,6 +11,7 @@ from vmconc.locks.classes import VM_OBJECT, VNODE
 from vmconc.locks.rules import MESSAGES
 from vmconc.locks.sleep import QUEUES
 from vmconc.memory.pagebytes import PAGE_SIZE
+from vmconc.memory.ring import COUNTERS, EVENT_BYTES
 from vmconc.memory.segment import Segment, Sizes
 from vmconc.vm import disk, fault, ops, structs  # noqa: F401 (their structs)
 from vmconc.vm.structs import OBJT_VNODE, PQ_FREE, PQ_KINDS, PQ_SETS
@@ -37,6 +38,8 @@ class MachineOptions:
     radix_nodes: int = 65536  # nodes of the objects' page trees
     requests: int = 1024  # disk requests in flight
     heuristic: bool = True  # backing: begin exclusively where the last fault had to allocate
+    ring: int = 0  # mode recorded: events in each CPU's ring, a power of two
+    ring_stops: bool = True  # a full ring stops its CPU; else events are dropped, and counted
     fail_fast: bool = False  # stop at the first violation
     seed: int = 0
 
@@ -66,6 +69,8 @@ def sizes_for(plan, options: MachineOptions, cpus: int) -> Sizes:
         "Wait": max(1, len(plan.waits)),
         "Lwp": max(1, len(plan.lwps)),
     }
+    if options.ring:
+        tables |= {"Ring": cpus + 1, "Counter": COUNTERS, "Event": (cpus + 1) * options.ring}
     return Sizes(tables, options.frames)
 
 
@@ -75,6 +80,7 @@ def boot(segment: Segment, plan, options: MachineOptions, cpus: int) -> None:
     machine.heuristic, machine.fail_fast = int(options.heuristic), int(options.fail_fast)
     machine.map_entries = options.map_entries
     boot_cpus(segment, cpus)
+    boot_rings(segment, options, cpus)
     boot_frames(segment)
     boot_files(segment, plan)
     boot_program(segment, plan, cpus)
@@ -85,6 +91,15 @@ def boot_cpus(segment: Segment, cpus: int) -> None:
     view = segment.view("Cpu")
     view["index"] = np.arange(cpus + 1)
     view["lwp"] = view["op"] = -1
+
+
+def boot_rings(segment: Segment, options: MachineOptions, cpus: int) -> None:
+    """Give every CPU its part of the table of events."""
+    size = options.ring * EVENT_BYTES
+    for index in range(cpus + 1 if options.ring else 0):
+        ring = segment.nth("Ring", index)
+        ring.first, ring.size, ring.limit = segment.table("Event").first + index * size, size, size
+        ring.stops = int(options.ring_stops)
 
 
 def boot_frames(segment: Segment) -> None:

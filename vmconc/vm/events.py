@@ -1,7 +1,8 @@
 """What a CPU counts besides lock operations, and why attempts at a fault are retried."""
 
 from vmconc.memory.jit import kernel
-from vmconc.memory.queries import tracked
+from vmconc.memory.queries import recorded, tracked
+from vmconc.schedule.steps import log_step
 
 (
     ATTEMPTS, MAP_UPGRADE, MAP_DOWNGRADE, TOK_VNWALK, PIP_ADDED, BUSIED, PAGE_ALLOC, PAGE_FREE, GETPAGE, IO, ZFILL,
@@ -47,3 +48,10 @@ def retried(cpu, reason):
     """Count a retry by its reason."""
     if tracked(cpu):
         cpu.retries[reason] += 1
+
+
+@kernel
+def tell_op(cpu, action, kind, more):
+    """Record that a fault (kind TOUCH) or another operation begins or ends; `more`: the LWP, or what came of it."""
+    if recorded(cpu):
+        log_step(cpu, action, cpu.op, kind, 0, more)

@@ -6,7 +6,7 @@
 from vmconc.locks.classes import EXCLUSIVE, VM_MAP, VM_PAGE
 from vmconc.locks.sites import site
 from vmconc.memory.jit import kernel
-from vmconc.memory.queries import controlled, tracked
+from vmconc.memory.queries import tracked
 from vmconc.memory.refs import offset
 from vmconc.schedule.steps import STEP_READ, STEP_READ_DONE, log_step
 from vmconc.vm.disk import READ, WRITE, disk_transfer
@@ -53,11 +53,9 @@ def pager_get_page(cpu, object, page):
     if page.pindex >= vnode.pages:
         return PAGER_FAIL
     note_pagein(cpu)
-    if controlled(cpu):
-        log_step(cpu, STEP_READ, offset(page), VM_PAGE, EXCLUSIVE, GETPAGES)
+    log_step(cpu, STEP_READ, offset(page), VM_PAGE, EXCLUSIVE, GETPAGES)
     status = disk_transfer(cpu, READ, vnode.index, page.pindex, page.frame)
-    if controlled(cpu):
-        log_step(cpu, STEP_READ_DONE, offset(page), VM_PAGE, EXCLUSIVE, GETPAGES)
+    log_step(cpu, STEP_READ_DONE, offset(page), VM_PAGE, EXCLUSIVE, GETPAGES)
     if status != 0:
         event(cpu, IO_ERRORS)
         return PAGER_ERROR

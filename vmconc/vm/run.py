@@ -13,7 +13,9 @@ from vmconc.memory.refs import at, null, offset
 from vmconc.memory.segment import HEADER
 from vmconc.memory.system import processor_yield
 from vmconc.memory.table import table
+from vmconc.schedule.steps import STEP_BEGIN, STEP_END
 from vmconc.vm.advise import space_madvise, space_msync
+from vmconc.vm.events import tell_op
 from vmconc.vm.fork import space_fork
 from vmconc.vm.opcodes import (
     BRK,
@@ -159,10 +161,13 @@ def execute(cpu, lwp, op):
     kind = op.kind
     if kind == TOUCH:
         touch(cpu, lwp, op)
-    elif kind == FORK or kind == VFORK or kind == EXEC or kind == EXIT or kind == SPAWN:
+        return
+    tell_op(cpu, STEP_BEGIN, kind, op.lwp)
+    if kind == FORK or kind == VFORK or kind == EXEC or kind == EXIT or kind == SPAWN:
         change_process(cpu, lwp, op)
     else:
         change_map(cpu, lwp.space, op)
+    tell_op(cpu, STEP_END, kind, 0)
 
 
 @kernel

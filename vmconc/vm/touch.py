@@ -9,7 +9,8 @@ from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store, atomic_s
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import at, offset, words_at
 from vmconc.memory.segment import HEADER
-from vmconc.vm.events import FAULTS, event
+from vmconc.schedule.steps import STEP_BEGIN, STEP_END
+from vmconc.vm.events import FAULTS, event, tell_op
 from vmconc.vm.fault import fault_state, resolve_fault
 from vmconc.vm.kern import KERN_FAILURE, KERN_SUCCESS
 from vmconc.vm.opcodes import (
@@ -17,6 +18,7 @@ from vmconc.vm.opcodes import (
     CHECK_PARENT,
     OUTCOME_RESIDENT,
     OUTCOME_UNMAPPED,
+    TOUCH,
     TOUCH_KERNEL,
     TOUCH_WRITE,
 )
@@ -98,7 +100,9 @@ def touch(cpu, lwp, op):
     failures = 0
     while not access(cpu, space.pmap, op, lwp):
         event(cpu, FAULTS)
+        tell_op(cpu, STEP_BEGIN, TOUCH, cpu.lwp)
         status = resolve_fault(cpu, space, op.va, op.flags & TOUCH_WRITE, 0)
+        tell_op(cpu, STEP_END, TOUCH, status)
         fs = fault_state(cpu)
         op.attempts += fs.attempts
         if status == KERN_FAILURE and failures < IO_PATIENCE:

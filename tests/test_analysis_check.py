@@ -1,0 +1,184 @@
+"""The validator of recorded events: each rule with events that break it, and a correct twin on which it is silent."""
+
+import msgspec
+import numpy as np
+import pytest
+from helpers_runs import PAGE, options, shared_file, zero_fill
+
+from vmconc.analysis.check import check, check_run
+from vmconc.analysis.events import EVENT, Events, RunError, load
+from vmconc.coordinator.single import run_once
+from vmconc.locks.classes import CHAIN, EXCLUSIVE, PAGE_SPIN, PIP, SHARED, VM_MAP, VM_OBJECT, VM_PAGE
+from vmconc.memory.jit import jit_off
+from vmconc.memory.ring import packed
+from vmconc.schedule.steps import (
+    STEP_ACQUIRE,
+    STEP_BEGIN,
+    STEP_DOWNGRADE,
+    STEP_END,
+    STEP_LOSE,
+    STEP_READ,
+    STEP_READ_DONE,
+    STEP_RELEASE,
+    STEP_REOWN,
+    STEP_SLEEP,
+    STEP_TRIED,
+    STEP_UPGRADE,
+    STEP_WAKE,
+)
+
+MAP, MAP_2, OBJECT, CHAIN_LOCK, BUSY, SPIN, COUNT = range(0x1000, 0x8000, 0x1000)
+CLASS = {
+    MAP: VM_MAP, MAP_2: VM_MAP, OBJECT: VM_OBJECT, CHAIN_LOCK: CHAIN, BUSY: VM_PAGE, SPIN: PAGE_SPIN, COUNT: PIP,
+}  # fmt: skip
+CHANGES = (
+    STEP_ACQUIRE, STEP_TRIED, STEP_RELEASE, STEP_UPGRADE, STEP_DOWNGRADE, STEP_LOSE, STEP_REOWN,
+)  # fmt: skip
+S, X = SHARED, EXCLUSIVE
+
+
+def story(*steps, protocol="backing", cpus=2):
+    """Return the events of (cpu, action, lock, mode) in the order in which they happened."""
+    numbers, rows = dict.fromkeys(CLASS, 0), [[] for _ in range(cpus)]
+    for time, (cpu, action, *more) in enumerate(steps):
+        lock, mode = (*more, 0, 0)[:2]
+        number = 0
+        if action in CHANGES:
+            number = numbers[lock] = numbers[lock] + 1
+        rows[cpu].append((time, lock, number, int(packed(action, CLASS.get(lock, 0), mode, 0))))
+    recording = {"dropped": [0], "unwritten": [0], "ticks": (0, 1), "nanoseconds": (0, 1), "sites": {}}
+    raw = np.array([row for rows_of_one in rows for row in rows_of_one], EVENT)
+    first = np.concatenate([[0], np.cumsum([len(rows_of_one) for rows_of_one in rows])])
+    return Events({"protocol": protocol, "recording": recording}, raw, first)
+
+
+def took(cpu, lock, mode=X):
+    return cpu, STEP_ACQUIRE, lock, mode
+
+
+def gave(cpu, lock, mode=X):
+    return cpu, STEP_RELEASE, lock, mode
+
+
+def broken(events):
+    """Return how often each rule was found broken."""
+    return {found.rule: found.count for found in check(events, "").broken}
+
+
+SLEEPS, WAKES, ENDS = (0, STEP_SLEEP), (0, STEP_WAKE), (0, STEP_END)
+READS, READ = (0, STEP_READ), (0, STEP_READ_DONE)
+TWINS = {  # rule: protocol, events that break it once, events that do not
+    "not-held": ("backing", [gave(0, MAP)], [took(0, MAP), gave(0, MAP)]),
+    "lock-recursion": (
+        "backing", [took(0, MAP, S), took(0, MAP, S)], [took(0, MAP, S), took(1, MAP, S), took(0, MAP_2, S)],
+    ),
+    "lock-order": ("backing", [took(0, BUSY), took(0, MAP)], [took(0, MAP), took(0, BUSY)]),
+    "token-upgrade": (
+        "backing", [took(0, OBJECT, S), took(0, OBJECT, X)], [took(0, OBJECT, S), gave(0, OBJECT, S), took(0, OBJECT)],
+    ),
+    "held-at-return": (
+        "backing", [(0, STEP_BEGIN), took(0, BUSY), ENDS, (0, STEP_BEGIN), ENDS],
+        [(0, STEP_BEGIN), took(0, BUSY), gave(0, BUSY), ENDS],
+    ),
+    "token-over-sleep": (
+        "backing", [took(0, OBJECT), SLEEPS, WAKES],
+        [took(0, OBJECT), (0, STEP_LOSE, OBJECT, X), SLEEPS, WAKES, (0, STEP_REOWN, OBJECT, X), gave(0, OBJECT)],
+    ),
+    "spinlock-over-sleep": ("backing", [took(0, SPIN), SLEEPS], [took(0, SPIN), gave(0, SPIN), SLEEPS]),
+    "io-map-held": (
+        "chained", [took(0, MAP, S), READS, READ, gave(0, MAP, S)], [took(0, MAP, S), gave(0, MAP, S), READS, READ],
+    ),
+    "io-map-released": (
+        "backing", [took(0, MAP, S), gave(0, MAP, S), READS, READ], [took(0, MAP, S), READS, READ, gave(0, MAP, S)],
+    ),
+    "two-writers": ("backing", [took(0, MAP), took(1, MAP)], [took(0, MAP), gave(0, MAP), took(1, MAP)]),
+    "reader-and-writer": (
+        "backing", [took(0, CHAIN_LOCK), took(1, CHAIN_LOCK, S)],
+        [took(0, CHAIN_LOCK, S), took(1, CHAIN_LOCK, S), gave(0, CHAIN_LOCK, S), gave(1, CHAIN_LOCK, S),
+         took(1, CHAIN_LOCK)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", TWINS)
+def test_each_rule_finds_what_breaks_it_and_is_silent_on_its_twin(rule):
+    protocol, bad, good = TWINS[rule]
+    assert broken(story(*bad, protocol=protocol)) == {rule: 1}
+    assert broken(story(*good, protocol=protocol)) == {}
+
+
+def test_every_rule_that_is_checked_has_a_broken_twin():
+    rules = {rule for protocol in ("chained", "backing") for rule in check(story(ENDS, protocol=protocol), "").rules}
+    assert rules == set(TWINS)
+
+
+def test_a_page_in_across_which_the_map_lock_was_dropped_and_taken_again_is_found():
+    gap = [took(0, MAP, S), READS, gave(0, MAP, S), took(0, MAP, S), READ, gave(0, MAP, S)]
+    assert broken(story(*gap)) == {"io-map-released": 1}
+    assert broken(story(*gap, protocol="chained")) == {"io-map-held": 1}
+
+
+def test_a_page_in_in_which_a_cpu_was_stopped_is_left_out():
+    assert broken(story(READS)) == {}
+    assert broken(story(READS, (1, STEP_READ), (1, STEP_READ_DONE))) == {"io-map-released": 1}
+
+
+def test_a_try_may_come_in_any_order():
+    assert broken(story(took(0, BUSY), (0, STEP_TRIED, MAP, X))) == {}
+
+
+def test_an_upgrade_gives_up_its_own_share_only():
+    share, other, up = took(0, MAP, S), took(1, MAP, S), (0, STEP_UPGRADE, MAP, X)
+    assert broken(story(share, up)) == {}
+    assert broken(story(share, other, up)) == {"reader-and-writer": 1}
+
+
+def test_a_share_beside_an_upgraded_lock_is_found_and_beside_a_downgraded_one_is_not():
+    share, up, down = took(0, MAP, S), (0, STEP_UPGRADE, MAP, X), (0, STEP_DOWNGRADE, MAP, S)
+    assert broken(story(share, up, took(1, MAP, S))) == {"reader-and-writer": 1}
+    assert broken(story(share, up, down, took(1, MAP, S))) == {}
+
+
+def test_a_cpu_may_share_the_page_that_it_owns():
+    assert broken(story(took(0, BUSY), (0, STEP_TRIED, BUSY, S))) == {}
+    assert broken(story(took(0, BUSY), (1, STEP_TRIED, BUSY, S))) == {"reader-and-writer": 1}
+
+
+def test_a_count_has_no_owner():
+    assert broken(story(took(0, COUNT, S), took(1, COUNT, S))) == {}
+
+
+def test_nothing_is_said_of_events_of_which_some_were_lost():
+    events = story(*TWINS["two-writers"][1])
+    events.run["recording"]["dropped"] = [3]
+    checked = check(events, "")
+    assert not checked.broken and not checked.rules and "3 events were lost" in checked.not_checked[0]
+
+
+def test_what_is_no_run_and_what_has_no_events_is_said(tmp_path):
+    with pytest.raises(RunError, match=r"is no run: run\.json cannot be read"):
+        load(tmp_path)
+    (tmp_path / "run.json").write_bytes(msgspec.json.encode({"program": "p"}))
+    with pytest.raises(RunError, match="record some with vmconc run --mode recorded"):
+        load(tmp_path)
+
+
+@pytest.mark.skipif(jit_off(), reason="worker processes need the JIT")
+@pytest.mark.parametrize("protocol", ["chained", "backing"])
+def test_both_validators_are_silent_on_a_correct_run_and_every_acquisition_is_recorded(protocol, tmp_path):
+    result = run_once(shared_file(spaces=2, pages=40), protocol, options(tmp_path, mode="recorded", ring=64))
+    events = load(tmp_path / "runs" / result.run_dir.rsplit("/", 1)[-1])
+    assert result.violation_count == 0 and check(events, "").broken == []
+    assert events.lost == 0 and sum(result.recording.waits) > 0  # a ring of 64 events was full now and then
+    acquired = np.isin(events.action, (STEP_ACQUIRE, STEP_TRIED)) & (events.cpu < result.cpus)
+    assert acquired.sum() == sum(locks.shared + locks.exclusive for locks in result.locks.values())
+    assert (events.action == STEP_READ).sum() == result.pageins > 0
+
+
+@pytest.mark.skipif(jit_off(), reason="worker processes need the JIT")
+def test_a_ring_that_drops_says_how_many_events_are_missing(tmp_path):
+    result = run_once(zero_fill(pages=400), "backing", options(tmp_path, mode="recorded", ring=2, drop=True))
+    checked = check_run(tmp_path / "runs" / result.run_dir.rsplit("/", 1)[-1])
+    assert sum(result.recording.dropped) > 0 and not checked.rules
+    whole = run_once(zero_fill(pages=400), "backing", options(tmp_path, mode="recorded", ring=2))
+    assert sum(whole.recording.dropped) == 0 and sum(whole.recording.events) > 400 * PAGE // PAGE

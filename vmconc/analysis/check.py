@@ -1,0 +1,87 @@
+"""The validator: the rules again, from a run's events alone, independently of what its CPUs checked themselves."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from vmconc.analysis.events import Events, load
+from vmconc.analysis.held import SLEEP_WITH_SPINLOCK, SLEEP_WITH_TOKEN, held_rules
+from vmconc.analysis.owners import READER_AND_WRITER, TWO_WRITERS, owner_rules
+from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
+from vmconc.locks.rules import RULES
+from vmconc.schedule.steps import STEP_NAMES
+
+OWN_RULES = {
+    SLEEP_WITH_TOKEN: "a CPU that sleeps owns no token (invariant 4)",
+    SLEEP_WITH_SPINLOCK: "a CPU that sleeps holds no spinlock",
+    TWO_WRITERS: "a lock that is held exclusively is given to nobody else exclusively (invariant 31)",
+    READER_AND_WRITER: "a lock is held shared or exclusively, never both by different CPUs",
+}
+EXAMPLES = 3
+
+
+class Broken(msgspec.Struct):
+    """One rule that was broken."""
+
+    rule: str
+    meaning: str
+    count: int
+    examples: list[str]
+
+
+class Checked(msgspec.Struct):
+    """What was found, and what was not looked at."""
+
+    run_dir: str
+    events: int
+    rules: list[str]  # that were checked
+    broken: list[Broken]
+    not_checked: list[str]
+
+    @property
+    def exit_code(self) -> int:
+        """Return 1 if a rule was broken."""
+        return 1 if self.broken else 0
+
+
+def check_run(path: Path) -> Checked:
+    """Check a run directory.  Raises RunError if nothing was recorded there."""
+    return check(load(path), str(path))
+
+
+def check(events: Events, run_dir: str) -> Checked:
+    """Check events."""
+    checked = Checked(run_dir, len(events.raw), [], [], not_checked(events))
+    if events.lost:
+        return checked
+    for rule, places in [*held_rules(events), *owner_rules(events)]:
+        name, meaning = RULES[rule] if isinstance(rule, int) else (rule, OWN_RULES[rule])
+        checked.rules.append(name)
+        if len(places):
+            examples = [say(events, place) for place in places[:EXAMPLES]]
+            checked.broken.append(Broken(name, meaning, len(places), examples))
+    return checked
+
+
+def not_checked(events: Events) -> list[str]:
+    """Say which rules these events cannot tell of."""
+    if events.lost:
+        return [f"everything: {events.lost:,} events were lost, and what is held is known only from all of them"]
+    return [
+        "token-lifo: exchanges of the two topmost tokens are not recorded",
+        "io-map-released before the page-in: where a fault looks its entry up is not recorded",
+        "rules about pages, references and what is read: the CPUs and the check at rest see to those",
+    ]
+
+
+def say(events: Events, place: int) -> str:
+    """Describe one event."""
+    event, cpu = events.raw[place], int(events.cpu[place])
+    words = [STEP_NAMES[int(events.action[place])]]
+    if events.cls[place]:
+        words += [MODE_NAMES[int(events.mode[place])], CLASS_NAMES[int(events.cls[place])]]
+    if site := events.run["recording"]["sites"].get(str(int(events.site[place]))):
+        words.append(f"at {site}")
+    when = events.nanoseconds(np.int64(event["time"])) / 1e6
+    return f"cpu {cpu}, {when:.6f} ms, event {place - events.first[cpu]}: {' '.join(words)}, lock {event['lock']:#x}"

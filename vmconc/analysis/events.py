@@ -1,0 +1,107 @@
+"""The events of a run as columns: those of CPU 0 first, in the order in which it made them, and so on."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from vmconc.memory.ring import CLASS_SHIFT, MODE_SHIFT, SITE_SHIFT
+from vmconc.schedule.steps import (
+    STEP_ACQUIRE,
+    STEP_DOWNGRADE,
+    STEP_LOSE,
+    STEP_RELEASE,
+    STEP_REOWN,
+    STEP_TRIED,
+    STEP_UPGRADE,
+)
+
+EVENT = np.dtype([("time", "<i8"), ("lock", "<i8"), ("number", "<i8"), ("what", "<i8")])
+FOLDER = "events"
+
+
+class RunError(Exception):
+    """A directory is no run, or nothing was recorded there."""
+
+
+@dataclass(frozen=True)
+class Events:
+    """Columns of the same length; `first[c]` is where the events of CPU c begin."""
+
+    run: dict[str, Any]  # what run.json says
+    raw: np.ndarray  # dtype EVENT
+    first: np.ndarray
+
+    @cached_property
+    def cpu(self) -> np.ndarray:
+        """Return the CPU of each event."""
+        return np.repeat(np.arange(len(self.first) - 1, dtype=np.uint16), np.diff(self.first))
+
+    @cached_property
+    def action(self) -> np.ndarray:
+        """Return what was done: one of the STEP_ numbers."""
+        return (self.raw["what"] & (1 << CLASS_SHIFT) - 1).astype(np.uint8)
+
+    @cached_property
+    def cls(self) -> np.ndarray:
+        """Return the lock class."""
+        return (self.raw["what"] >> CLASS_SHIFT & (1 << MODE_SHIFT - CLASS_SHIFT) - 1).astype(np.uint8)
+
+    @cached_property
+    def mode(self) -> np.ndarray:
+        """Return 0 for shared, 1 for exclusive."""
+        return (self.raw["what"] >> MODE_SHIFT & 1).astype(np.uint8)
+
+    @cached_property
+    def site(self) -> np.ndarray:
+        """Return where in the source it was done."""
+        return (self.raw["what"] >> SITE_SHIFT & 0xFFFFF).astype(np.uint32)
+
+    @cached_property
+    def gain(self) -> np.ndarray:
+        """Return 1 where a CPU has one hold of a lock more, -1 where it has one less, else 0."""
+        more = np.zeros(256, np.int8)
+        more[[STEP_ACQUIRE, STEP_TRIED, STEP_REOWN]] = 1
+        more[[STEP_RELEASE, STEP_LOSE]] = -1
+        return more[self.action]
+
+    @cached_property
+    def gain_exclusive(self) -> np.ndarray:
+        """Return the same of exclusive holds only."""
+        gain = self.gain * self.mode
+        gain[self.action == STEP_UPGRADE] = 1
+        gain[self.action == STEP_DOWNGRADE] = -1
+        return gain
+
+    @property
+    def lost(self) -> int:
+        """Return how many events were not recorded."""
+        recording = self.run["recording"]
+        return sum(recording["dropped"]) + sum(recording["unwritten"])
+
+    def nanoseconds(self, ticks: Any) -> Any:
+        """Return the ns since the run began that some ticks stand for."""
+        recording = self.run["recording"]
+        (begin, end), (early, late) = recording["ticks"], recording["nanoseconds"]
+        return (ticks - begin) * ((late - early) / max(1, end - begin))
+
+
+def load(path: Path) -> Events:
+    """Return the events of a run directory.  Raises RunError, naming it, if there are none."""
+    try:
+        run = msgspec.json.decode((path / "run.json").read_bytes())
+    except (OSError, msgspec.DecodeError) as error:
+        raise RunError(f"{path} is no run: run.json cannot be read; name a directory below --runs-dir") from error
+    if not isinstance(run, dict) or not run.get("recording"):
+        raise RunError(f"{path} has no events; record some with vmconc run --mode recorded")
+    counts = run["recording"]["events"]
+    parts = []
+    for index, count in enumerate(counts):
+        found = np.fromfile(path / FOLDER / f"cpu{index}", EVENT)
+        if len(found) < count - run["recording"]["unwritten"][index]:
+            raise RunError(f"{path / FOLDER / f'cpu{index}'} is cut short: {len(found):,} of {count:,} events")
+        parts.append(found)
+    return Events(run, np.concatenate(parts), np.concatenate([[0], np.cumsum([len(part) for part in parts])]))

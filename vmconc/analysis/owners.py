@@ -1,0 +1,36 @@
+"""Rules about who holds one lock together with whom, from the order of its changes."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from vmconc.analysis.events import Events
+from vmconc.analysis.groups import group_starts, last_before, sums_before
+from vmconc.locks.classes import CONDITION, PIP, SEMAPHORE
+
+TWO_WRITERS, READER_AND_WRITER = "two-writers", "reader-and-writer"
+COUNTS = (PIP, SEMAPHORE, CONDITION)  # classes that nobody owns
+
+
+def owner_rules(events: Events) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each rule with the events that broke it."""
+    rows = np.flatnonzero((events.raw["number"] > 0) & ~np.isin(events.cls, COUNTS))
+    rows = rows[np.lexsort((events.raw["number"][rows], events.raw["lock"][rows]))]
+    starts = group_starts(events.raw["lock"][rows])
+    exclusive, gain = events.gain_exclusive[rows], events.gain[rows]
+    shared = gain - exclusive
+    writers, readers = sums_before(exclusive, starts), sums_before(shared, starts)
+    writer = last_before(exclusive > 0, starts)
+    other = (writers > 0) & (events.cpu[rows][writer] != events.cpu[rows])
+    yield TWO_WRITERS, np.sort(rows[(exclusive > 0) & other])
+    own = sums_within_cpu(events, rows, shared)
+    yield READER_AND_WRITER, np.sort(rows[(shared > 0) & other | (exclusive > 0) & (readers > own)])
+
+
+def sums_within_cpu(events: Events, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return, for each row, the sum of the values of the rows before it that are of its lock and its CPU."""
+    order = np.lexsort((events.cpu[rows], events.raw["lock"][rows]))
+    sums = np.empty(len(rows), np.int64)
+    starts = group_starts(events.raw["lock"][rows][order], events.cpu[rows][order])
+    sums[order] = sums_before(values[order], starts)
+    return sums

@@ -1,0 +1,108 @@
+"""Empties the rings of a run in mode `recorded` into its directory, while the CPUs go on."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vmconc.coordinator.logs import LOGGER
+from vmconc.locks.sites import SITES
+from vmconc.memory.ring import EVENT_BYTES, give_room, now_ticks, written_bytes
+
+NAP = 0.0005  # seconds between looks at rings that have nothing new
+FOLDER = "events"
+LOOKS = 20  # at both clocks, of which the one that took least is believed
+
+
+class Recording(msgspec.Struct):
+    """What was recorded: events of each CPU, the disk's last, and what is needed to tell the time of one."""
+
+    events: list[int] = []
+    dropped: list[int] = []  # by a full ring
+    unwritten: list[int] = []  # the file could not be written
+    waits: list[int] = []  # times that a CPU waited for room
+    ticks: tuple[int, int] = (0, 0)  # at the beginning and at the end
+    nanoseconds: tuple[int, int] = (0, 0)  # of the monotonic clock, at the same times
+    sites: dict[str, str] = {}  # by number
+    error: str = ""
+
+
+class Recorder:
+    """A thread that drains.  What a CPU wrote is in its file once the recorder is closed."""
+
+    def __init__(self, segment: Any, directory: Path):
+        self.memory = memoryview(segment.map)
+        self.rings = [segment.nth("Ring", index) for index in range(segment.table("Ring").capacity)]
+        folder = directory / FOLDER
+        folder.mkdir(exist_ok=True)
+        self.files = [(folder / f"cpu{index}").open("wb", buffering=0) for index in range(len(self.rings))]
+        self.drained, self.unwritten = [0] * len(self.rings), [0] * len(self.rings)
+        self.error = ""
+        self.begun = both_clocks()
+        self.closing = threading.Event()
+        self.thread = threading.Thread(target=self.work, name="recorder", daemon=True)
+        self.thread.start()
+
+    def work(self) -> None:
+        """Drain until told to close."""
+        while not self.closing.is_set():
+            if not self.drain():
+                time.sleep(NAP)
+
+    def drain(self) -> bool:
+        """Write what the rings hold to the files; tell whether there was anything."""
+        found = [self.drain_ring(index) for index in range(len(self.rings))]
+        return any(found)
+
+    def drain_ring(self, index: int) -> bool:
+        """Write what one ring holds, two parts where it goes round the end, and let its CPU go on."""
+        ring, begin = self.rings[index], self.drained[index]
+        end = self.drained[index] = int(written_bytes(ring))
+        at = begin
+        while at < end:
+            place = at % ring.size
+            length = min(end - at, ring.size - place)
+            self.write(index, self.memory[ring.first + place : ring.first + place + length])
+            at += length
+        if end != begin:
+            give_room(ring, end)
+        return end != begin
+
+    def write(self, index: int, data: memoryview) -> None:
+        """Write to a file; once that has failed events are lost, and counted, but the run goes on."""
+        if not self.error:
+            try:
+                while data:
+                    data = data[self.files[index].write(data) :]
+            except OSError as error:
+                self.error = f"{self.files[index].name}: {error.strerror}"
+                LOGGER.error("events cannot be written: %s", self.error)
+        self.unwritten[index] += len(data) // EVENT_BYTES
+
+    def close(self) -> Recording:
+        """Write what is left, when no CPU runs any more, and return what there is."""
+        self.closing.set()
+        self.thread.join()
+        self.drain()
+        ended = both_clocks()
+        for file in self.files:
+            file.close()
+        return Recording(
+            [bytes_ // EVENT_BYTES for bytes_ in self.drained], [int(ring.dropped) for ring in self.rings],
+            self.unwritten, [int(ring.waits) for ring in self.rings],
+            (self.begun[0], ended[0]), (self.begun[1], ended[1]),
+            {str(number): site.name for number, site in SITES.items()}, self.error,
+        )  # fmt: skip
+
+
+def both_clocks() -> tuple[int, int]:
+    """Return the processor's counter and the monotonic clock, in ns, at the same time."""
+    looks = []
+    for _ in range(LOOKS):
+        before = time.monotonic_ns()
+        ticks = int(now_ticks())
+        after = time.monotonic_ns()
+        looks.append((after - before, ticks, (before + after) // 2))
+    return min(looks)[1:]

@@ -1,0 +1,132 @@
+"""What happens in mode `recorded`: each CPU writes events to a ring of its own, which another process drains.
+
+An event is 32 bytes: when, on which lock, a number, and what.  The number of a change is taken while the lock is held,
+from a counter that only ever grows, so the order of what happens to a lock never rests on clocks.  Times are ticks of
+the processor's counter.  Several locks may share a counter; a record that is freed and allocated again keeps its own.
+"""
+
+from functools import partial
+
+from vmconc.memory.atomics import atomic_add, atomic_store, atomic_swap, fence
+from vmconc.memory.jit import kernel
+from vmconc.memory.pagebytes import line_prefetch
+from vmconc.memory.refs import at
+from vmconc.memory.segment import HEADER
+from vmconc.memory.struct import Words, guard
+from vmconc.memory.system import futex_wait, futex_wake, ticks
+from vmconc.memory.table import table
+from vmconc.memory.twins import struct
+
+EVENT_BYTES = 32
+AHEAD = 8 * EVENT_BYTES  # bytes from the event that is written to the line that is asked for: no store waits for it
+COUNTERS = 1 << 16
+CLASS_SHIFT, MODE_SHIFT, SITE_SHIFT, MORE_SHIFT = 8, 16, 20, 40  # Event.what: action, class, mode, site, more
+ROOM_NAP = 1_000_000  # ns: a CPU whose ring is full looks this often whether it is drained
+
+
+@struct(align=8, private=True)
+class Event:
+    """One thing that a CPU did."""
+
+    time: int = guard("cpu")  # ticks
+    lock: int = guard("cpu")  # byte offset of the lock or channel, 0: none
+    number: int = guard("cpu")  # of this change of the lock, from 1, not without gaps; 0: no change
+    what: int = guard("cpu")
+
+
+@struct
+class Ring:
+    """Where a CPU's events are; the events lie in the table of events, one ring behind the other."""
+
+    first: int = guard("const")  # byte offset of the ring
+    size: int = guard("const")  # bytes, a power of two
+    stops: int = guard("const")  # a full ring stops its CPU; 0: events are dropped, and counted
+    written: int = guard("cpu")  # bytes, ever
+    limit: int = guard("cpu")  # of `written`: up to here there is room
+    dropped: int = guard("cpu")  # events
+    waits: int = guard("cpu")  # times that the CPU waited for room
+    drained: int = guard("recorder")  # bytes, ever
+    asleep: Words(1) = guard("atomic")  # the CPU sleeps until there is room
+
+
+@struct(align=8)
+class Counter:
+    """Changes of the locks whose offsets have the same hash."""
+
+    changes: int = guard("atomic")
+
+
+@kernel
+def ring_of(cpu):
+    """Return the ring of a CPU."""
+    rings = table(cpu, "Ring")
+    return at(cpu, "Ring", rings.first + cpu.index * rings.stride)
+
+
+@kernel
+def next_number(cpu, lock):
+    """Count a change of a lock that this CPU holds."""
+    counters = table(cpu, "Counter")
+    place = (lock >> 3) * 0x9E3779B1 >> 16 & COUNTERS - 1
+    return atomic_add(at(cpu, "Counter", counters.first + place * counters.stride), "changes", 1) + 1
+
+
+@kernel
+def packed(action, cls, mode, site):
+    """Return what an event says besides lock and number."""
+    return action | cls << CLASS_SHIFT | mode << MODE_SHIFT | site << SITE_SHIFT
+
+
+@kernel
+def record_event(cpu, lock, number, what):
+    """Write an event; `what` as in Event."""
+    now = ticks()
+    ring = ring_of(cpu)
+    written = ring.written
+    if written == ring.limit and not make_room(ring, written):
+        ring.dropped += 1
+        return
+    place = ring.first + (written & ring.size - 1)
+    event = at(cpu, "Event", place)
+    event.time = now
+    event.lock = lock
+    event.number = number
+    event.what = what
+    line_prefetch(cpu, place + AHEAD)
+    atomic_store(ring, "written", written + EVENT_BYTES)
+
+
+@kernel
+def written_bytes(ring):
+    """Return how many bytes of events there ever were, for the recorder: whatever is read after this was written."""
+    written = ring.written
+    fence()
+    return written
+
+
+@kernel
+def give_room(ring, drained):
+    """Let the CPU write over what is drained, for the recorder, and wake it if it waits for that."""
+    atomic_store(ring, "drained", drained)
+    if atomic_swap(ring.asleep, 0, 0) != 0:
+        futex_wake(ring.asleep)
+
+
+@kernel
+def now_ticks():
+    """Return the counter that events are stamped with."""
+    return ticks()
+
+
+@partial(kernel, apart=True)
+def make_room(ring, written):
+    """Find out whether the ring was drained; if it is full sleep until it is, or return False."""
+    while written - ring.drained == ring.size:
+        if ring.stops == 0 or at(ring, "Machine", HEADER).stop != 0:
+            return False
+        ring.waits += 1
+        atomic_swap(ring.asleep, 0, 1)
+        if written - ring.drained == ring.size:
+            futex_wait(ring.asleep, 1, ROOM_NAP)
+    ring.limit = ring.drained + ring.size
+    return True
