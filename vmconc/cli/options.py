@@ -77,8 +77,8 @@ def run_options(
         raise UsageError(f"--when-full {when_full!r} is unknown; choose stop or drop")
     return RunOptions(
         cpus=cpus or core_count(), mode=mode, ring=ring, drop=when_full == "drop", frames=frames, seed=seed,
-        time_limit=time_limit, stall=stall, directory=directory, runs=runs, io_latency=duration("--io-latency", io_latency),
-        io_error_rate=probability("--io-error-rate", io_error_rate),
+        time_limit=time_limit, stall=stall, directory=directory, runs=runs,
+        io_latency=duration("--io-latency", io_latency), io_error_rate=probability("--io-error-rate", io_error_rate),
         io_bandwidth=bandwidth("--io-bandwidth", io_bandwidth), fail_fast=fail_fast, checks=not no_checks,
         heuristic=heuristic, keep=keep, tables=table_sizes(tables),
     )  # fmt: skip
