@@ -46,7 +46,7 @@ def story(*steps, protocol="backing", cpus=2):
         if action in CHANGES:
             number = numbers[lock] = numbers[lock] + 1
         rows[cpu].append((time, lock, number, int(packed(action, CLASS.get(lock, 0), mode, 0))))
-    recording = {"dropped": [0], "unwritten": [0], "ticks": (0, 1), "nanoseconds": (0, 1), "sites": {}}
+    recording = {"dropped": [0], "unwritten": [0], "ticks": (0, 1), "nanoseconds": (0, 1), "sites": {}, "tables": {}}
     raw = np.array([row for rows_of_one in rows for row in rows_of_one], EVENT)
     first = np.concatenate([[0], np.cumsum([len(rows_of_one) for rows_of_one in rows])])
     return Events({"protocol": protocol, "recording": recording}, raw, first)

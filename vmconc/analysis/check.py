@@ -7,6 +7,7 @@ import numpy as np
 
 from vmconc.analysis.events import Events, load
 from vmconc.analysis.held import SLEEP_WITH_SPINLOCK, SLEEP_WITH_TOKEN, held_rules
+from vmconc.analysis.names import lock_name, site_name
 from vmconc.analysis.owners import READER_AND_WRITER, TWO_WRITERS, owner_rules
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
 from vmconc.locks.rules import RULES
@@ -81,7 +82,8 @@ def say(events: Events, place: int) -> str:
     words = [STEP_NAMES[int(events.action[place])]]
     if events.cls[place]:
         words += [MODE_NAMES[int(events.mode[place])], CLASS_NAMES[int(events.cls[place])]]
-    if site := events.run["recording"]["sites"].get(str(int(events.site[place]))):
-        words.append(f"at {site}")
+    if events.site[place]:
+        words.append(f"at {site_name(events, int(events.site[place]))}")
     when = events.nanoseconds(np.int64(event["time"])) / 1e6
-    return f"cpu {cpu}, {when:.6f} ms, event {place - events.first[cpu]}: {' '.join(words)}, lock {event['lock']:#x}"
+    lock = lock_name(events, int(event["lock"]))
+    return f"cpu {cpu}, {when:.6f} ms, event {place - events.first[cpu]}: {' '.join(words)}, {lock}"

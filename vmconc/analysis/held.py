@@ -6,6 +6,7 @@ import numpy as np
 
 from vmconc.analysis.events import Events
 from vmconc.analysis.groups import group_starts, sums_before
+from vmconc.analysis.spans import pairs
 from vmconc.locks.classes import (
     EXCLUSIVE,
     MAP_TOKEN,
@@ -100,6 +101,4 @@ def page_ins(events: Events, held: dict[int, np.ndarray]) -> Found:
 def page_in_pairs(events: Events) -> tuple[np.ndarray, np.ndarray]:
     """Return the places of beginnings and ends of page-ins; one in which its CPU was stopped is left out."""
     rows = np.flatnonzero(np.isin(events.action, (STEP_READ, STEP_READ_DONE)))
-    begins, ends = rows[:-1], rows[1:]
-    whole = (events.action[begins] == STEP_READ) & (events.cpu[begins] == events.cpu[ends])
-    return begins[whole], ends[whole]
+    return pairs(events, rows, STEP_READ, STEP_READ_DONE)

@@ -10,6 +10,8 @@ import msgspec
 from vmconc.coordinator.logs import LOGGER
 from vmconc.locks.sites import SITES
 from vmconc.memory.ring import EVENT_BYTES, give_room, now_ticks, written_bytes
+from vmconc.memory.struct import STRUCTS
+from vmconc.memory.table import slot_of
 
 NAP = 0.0005  # seconds between looks at rings that have nothing new
 FOLDER = "events"
@@ -26,6 +28,7 @@ class Recording(msgspec.Struct):
     ticks: tuple[int, int] = (0, 0)  # at the beginning and at the end
     nanoseconds: tuple[int, int] = (0, 0)  # of the monotonic clock, at the same times
     sites: dict[str, str] = {}  # by number
+    tables: dict[str, tuple[int, int, int]] = {}  # of each struct: where its records begin, bytes of one, how many
     error: str = ""
 
 
@@ -33,7 +36,7 @@ class Recorder:
     """A thread that drains.  What a CPU wrote is in its file once the recorder is closed."""
 
     def __init__(self, segment: Any, directory: Path):
-        self.memory = memoryview(segment.map)
+        self.segment, self.memory = segment, memoryview(segment.map)
         self.rings = [segment.nth("Ring", index) for index in range(segment.table("Ring").capacity)]
         folder = directory / FOLDER
         folder.mkdir(exist_ok=True)
@@ -93,8 +96,17 @@ class Recorder:
             [bytes_ // EVENT_BYTES for bytes_ in self.drained], [int(ring.dropped) for ring in self.rings],
             self.unwritten, [int(ring.waits) for ring in self.rings],
             (self.begun[0], ended[0]), (self.begun[1], ended[1]),
-            {str(number): site.name for number, site in SITES.items()}, self.error,
+            {str(number): site.name for number, site in SITES.items()}, tables_of(self.segment), self.error,
         )  # fmt: skip
+
+
+def tables_of(segment: Any) -> dict[str, tuple[int, int, int]]:
+    """Return where the records of each struct begin, how many bytes one has, and how many there can be."""
+    found = {name: segment.table(name) for name in STRUCTS}
+    return {
+        name: (int(table.first), int(table.stride), int(table.capacity)) for name, table in found.items()
+        if table.capacity and table.slot == slot_of(name) and table.stride == STRUCTS[name].stride
+    }  # fmt: skip
 
 
 def both_clocks() -> tuple[int, int]:

@@ -1,0 +1,79 @@
+"""What lasted: waits for locks, and holds of locks, found in a run's events."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vmconc.analysis.events import Events
+from vmconc.analysis.groups import group_starts, last_before, sums_before
+from vmconc.schedule.steps import STEP_ACQUIRE, STEP_SLEEP, STEP_TRIED, STEP_WAIT, STEP_WAITED
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Columns of the same length, a row for each span; `begin` and `end` are places of events."""
+
+    events: Events
+    begin: np.ndarray
+    end: np.ndarray
+    lock: np.ndarray  # byte offset, 0: not known
+    cls: np.ndarray
+    mode: np.ndarray  # 0: shared, 1: exclusive
+    site: np.ndarray  # where the lock was acquired, or where was waited for what then was not acquired
+
+    @property
+    def cpu(self) -> np.ndarray:
+        """Return the CPU of each span."""
+        return self.events.cpu[self.begin]
+
+    @property
+    def nanoseconds(self) -> np.ndarray:
+        """Return how long each lasted."""
+        time = self.events.raw["time"]
+        return self.events.nanoseconds(time[self.end]) - self.events.nanoseconds(time[self.begin])
+
+
+def waits(events: Events) -> Spans:
+    """Return every contended request: from when it was clear that it has to wait until it waits no longer.
+
+    Its lock is the one that was acquired then; of a wait that acquires nothing, what was slept on.
+    """
+    rows = np.flatnonzero(np.isin(events.action, (STEP_WAIT, STEP_WAITED)))
+    begin, end = pairs(events, rows, STEP_WAIT, STEP_WAITED)
+    after = np.minimum(end + 1, len(events.raw) - 1)
+    got = np.isin(events.action[after], (STEP_ACQUIRE, STEP_TRIED)) & (events.cpu[after] == events.cpu[end])
+    got &= events.cls[after] == events.cls[begin]
+    slept = last_before(events.action == STEP_SLEEP, np.zeros(1, np.int64))[end] if len(end) else end
+    told = np.where(got, after, np.where(slept > begin, slept, begin))
+    return Spans(
+        events, begin, end, events.raw["lock"][told], events.cls[begin], events.mode[begin], events.site[told]
+    )
+
+
+def holds(events: Events) -> Spans:
+    """Return every hold of a lock, from its acquisition to its release; a hold that was not released is left out.
+
+    A token that is given up during a sleep is held twice.  Of several holds of one lock by one CPU the last one taken
+    is the first one given up.
+    """
+    rows = np.flatnonzero(events.gain)
+    rows = rows[np.lexsort((events.cls[rows], events.raw["lock"][rows], events.cpu[rows]))]
+    gain = events.gain[rows]
+    starts = group_starts(events.cpu[rows], events.raw["lock"][rows], events.cls[rows])
+    level = sums_before(gain, starts) + (gain > 0)
+    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(rows))))
+    order = np.lexsort((level, group))
+    rows, gain, level, group = rows[order], gain[order], level[order], group[order]
+    same = (level[1:] == level[:-1]) & (group[1:] == group[:-1])
+    whole = np.flatnonzero((gain[:-1] > 0) & (gain[1:] < 0) & same)
+    begin, end = np.sort(rows[whole]), rows[whole + 1][np.argsort(rows[whole])]
+    return Spans(
+        events, begin, end, events.raw["lock"][begin], events.cls[begin], events.mode[begin], events.site[begin]
+    )
+
+
+def pairs(events: Events, rows: np.ndarray, opens: int, closes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places where something opens and the next place, on the same CPU, where it closes; others are left."""
+    begin, end = rows[:-1], rows[1:]
+    whole = (events.action[begin] == opens) & (events.action[end] == closes) & (events.cpu[begin] == events.cpu[end])
+    return begin[whole], end[whole]
