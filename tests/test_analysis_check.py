@@ -31,9 +31,7 @@ MAP, MAP_2, OBJECT, CHAIN_LOCK, BUSY, SPIN, COUNT = range(0x1000, 0x8000, 0x1000
 CLASS = {
     MAP: VM_MAP, MAP_2: VM_MAP, OBJECT: VM_OBJECT, CHAIN_LOCK: CHAIN, BUSY: VM_PAGE, SPIN: PAGE_SPIN, COUNT: PIP,
 }  # fmt: skip
-CHANGES = (
-    STEP_ACQUIRE, STEP_TRIED, STEP_RELEASE, STEP_UPGRADE, STEP_DOWNGRADE, STEP_LOSE, STEP_REOWN,
-)  # fmt: skip
+GAINS, LOSSES = (STEP_ACQUIRE, STEP_TRIED, STEP_UPGRADE, STEP_REOWN), (STEP_RELEASE, STEP_DOWNGRADE, STEP_LOSE)
 S, X = SHARED, EXCLUSIVE
 
 
@@ -42,9 +40,8 @@ def story(*steps, protocol="backing", cpus=2):
     numbers, rows = dict.fromkeys(CLASS, 0), [[] for _ in range(cpus)]
     for time, (cpu, action, *more) in enumerate(steps):
         lock, mode = (*more, 0, 0)[:2]
-        number = 0
-        if action in CHANGES:
-            number = numbers[lock] = numbers[lock] + 1
+        numbers[lock] = numbers.get(lock, 0) + (action in GAINS)
+        number = numbers[lock] if action in GAINS + LOSSES else 0
         rows[cpu].append((time, lock, number, int(packed(action, CLASS.get(lock, 0), mode, 0))))
     recording = {"dropped": [0], "unwritten": [0], "ticks": (0, 1), "nanoseconds": (0, 1), "sites": {}, "tables": {}}
     raw = np.array([row for rows_of_one in rows for row in rows_of_one], EVENT)

@@ -76,6 +76,11 @@ class Events:
         gain[self.action == STEP_DOWNGRADE] = -1
         return gain
 
+    @cached_property
+    def turn(self) -> np.ndarray:
+        """Return what the changes of one lock are ordered by: a gain has the turn after those it came behind."""
+        return 2 * self.raw["number"] + ((self.gain < 0) | (self.action == STEP_DOWNGRADE))
+
     @property
     def lost(self) -> int:
         """Return how many events were not recorded."""

@@ -14,8 +14,8 @@ COUNTS = (PIP, SEMAPHORE, CONDITION)  # classes that nobody owns
 
 def owner_rules(events: Events) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each rule with the events that broke it."""
-    rows = np.flatnonzero((events.raw["number"] > 0) & ~np.isin(events.cls, COUNTS))
-    rows = rows[np.lexsort((events.raw["number"][rows], events.raw["lock"][rows]))]
+    rows = np.flatnonzero(((events.gain != 0) | (events.gain_exclusive != 0)) & ~np.isin(events.cls, COUNTS))
+    rows = rows[np.lexsort((events.turn[rows], events.raw["lock"][rows]))]
     starts = group_starts(events.raw["lock"][rows])
     exclusive, gain = events.gain_exclusive[rows], events.gain[rows]
     shared = gain - exclusive

@@ -37,7 +37,8 @@ from vmconc.schedule.steps import (
     STEP_UPGRADE,
     STEP_WAIT,
     STEP_WAITED,
-    log_change,
+    log_gain,
+    log_loss,
     log_step,
 )
 
@@ -86,14 +87,14 @@ def check_order(cpu, lock, cls):
 @kernel
 def acquired(cpu, lock, cls, mode, site):
     """Note an acquisition: count it and push it on the held-lock stack."""
-    log_change(cpu, STEP_ACQUIRE, lock, cls, mode, site)
+    log_gain(cpu, STEP_ACQUIRE, lock, cls, mode, site)
     hold(cpu, lock, cls, mode, site)
 
 
 @kernel
 def tried(cpu, lock, cls, mode, site):
     """Note an acquisition to which the order rules do not apply: it could not have waited, or not for ever."""
-    log_change(cpu, STEP_TRIED if recorded(cpu) else STEP_ACQUIRE, lock, cls, mode, site)
+    log_gain(cpu, STEP_TRIED if recorded(cpu) else STEP_ACQUIRE, lock, cls, mode, site)
     hold(cpu, lock, cls, mode, site)
 
 
@@ -168,7 +169,7 @@ def holds(cpu, lock):
 def releasing(cpu, lock, cls):
     """Let others run before a release, and log it."""
     point(cpu, lock, EXCLUSIVE)
-    log_change(cpu, STEP_RELEASE, lock, cls, held_mode(cpu, lock, cls) if recorded(cpu) else 0, 0)
+    log_loss(cpu, STEP_RELEASE, lock, cls, held_mode(cpu, lock, cls) if recorded(cpu) else 0, 0)
 
 
 @kernel
@@ -219,7 +220,10 @@ def remove_held(cpu, lock, cls):
 @kernel
 def changed_mode(cpu, lock, cls, mode):
     """Note an upgrade or downgrade of a held lock."""
-    log_change(cpu, STEP_UPGRADE if mode != 0 else STEP_DOWNGRADE, lock, cls, mode, 0)
+    if mode == EXCLUSIVE:
+        log_gain(cpu, STEP_UPGRADE, lock, cls, mode, 0)
+    else:
+        log_loss(cpu, STEP_DOWNGRADE, lock, cls, mode, 0)
     if controlled(cpu):
         if mode == EXCLUSIVE:
             takes(cpu, lock, mode)

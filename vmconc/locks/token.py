@@ -31,7 +31,7 @@ from vmconc.memory.twins import struct
 from vmconc.schedule.classes import touched
 from vmconc.schedule.clocks import gives, takes
 from vmconc.schedule.records import exploring
-from vmconc.schedule.steps import STEP_LOSE, STEP_REOWN, log_change
+from vmconc.schedule.steps import STEP_LOSE, STEP_REOWN, log_gain, log_loss
 
 EXCL = 1  # owned exclusively
 EXREQ = 2  # an exclusive request waits
@@ -105,8 +105,11 @@ def drop(cpu, token, mode):
 def tell_tokens(cpu, action, count):
     """Record that the lowest `count` tokens of the stack are about to be given up, or are owned again."""
     for i in range(count if recorded(cpu) else 0):
-        if cpu.token_mode[i] != RECURSIVE:
-            log_change(cpu, action, offset(cpu.token[i]), cpu.token[i].cls, cpu.token_mode[i], 0)
+        token, mode = cpu.token[i], cpu.token_mode[i]
+        if mode != RECURSIVE and action == STEP_LOSE:
+            log_loss(cpu, action, offset(token), token.cls, mode, 0)
+        elif mode != RECURSIVE:
+            log_gain(cpu, action, offset(token), token.cls, mode, 0)
 
 
 @kernel

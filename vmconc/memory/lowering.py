@@ -4,12 +4,14 @@ The body is the specification and what runs with the JIT off.  The lowering, reg
 function, is what LLVM does.  A literal argument (a field's or a struct's name) reaches the lowering as a literal.
 """
 
+import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin
 
+llvm.initialize_native_asmparser()  # for the lowerings that are assembly
 I8, I64 = ir.IntType(8), ir.IntType(64)
 WORD = I64.as_pointer()
 

@@ -1,8 +1,8 @@
 """What happens in mode `recorded`: each CPU writes events to a ring of its own, which another process drains.
 
-An event is 32 bytes: when, on which lock, a number, and what.  The number of a change is taken while the lock is held,
-from a counter that only ever grows, so the order of what happens to a lock never rests on clocks.  Times are ticks of
-the processor's counter.  Several locks may share a counter; a record that is freed and allocated again keeps its own.
+An event is 32 bytes: when, on which lock, a number, and what.  Who gets a lock counts one up, once it is held; who
+gives it up reads the count, before.  So the order of what happens to a lock never rests on clocks.  Times are ticks of
+the processor's counter.  Several locks may share a count; a record that is freed and allocated again keeps its own.
 """
 
 from functools import partial
@@ -14,12 +14,13 @@ from vmconc.memory.refs import at
 from vmconc.memory.segment import HEADER
 from vmconc.memory.struct import Words, guard
 from vmconc.memory.system import futex_wait, futex_wake, ticks
-from vmconc.memory.table import table
+from vmconc.memory.table import record
 from vmconc.memory.twins import struct
 
 EVENT_BYTES = 32
 AHEAD = 8 * EVENT_BYTES  # bytes from the event that is written to the line that is asked for: no store waits for it
 COUNTERS = 1 << 16
+NEAR_SHIFT = 7  # locks within so many bytes share a counter: counters of records side by side lie in one cache line
 CLASS_SHIFT, MODE_SHIFT, SITE_SHIFT, MORE_SHIFT = 8, 16, 20, 40  # Event.what: action, class, mode, site, more
 ROOM_NAP = 1_000_000  # ns: a CPU whose ring is full looks this often whether it is drained
 
@@ -30,7 +31,7 @@ class Event:
 
     time: int = guard("cpu")  # ticks
     lock: int = guard("cpu")  # byte offset of the lock or channel, 0: none
-    number: int = guard("cpu")  # of this change of the lock, from 1, not without gaps; 0: no change
+    number: int = guard("cpu")  # the count of this gain of the lock, or up to this loss; 0: neither
     what: int = guard("cpu")
 
 
@@ -51,24 +52,33 @@ class Ring:
 
 @struct(align=8)
 class Counter:
-    """Changes of the locks whose offsets have the same hash."""
+    """How often locks that lie near one another were gained."""
 
-    changes: int = guard("atomic")
+    gains: int = guard("atomic")
 
 
 @kernel
 def ring_of(cpu):
     """Return the ring of a CPU."""
-    rings = table(cpu, "Ring")
-    return at(cpu, "Ring", rings.first + cpu.index * rings.stride)
+    return record(cpu, "Ring", cpu.index)
+
+
+@kernel
+def counter_of(cpu, lock):
+    """Return the counter that a lock uses."""
+    return record(cpu, "Counter", lock >> NEAR_SHIFT & COUNTERS - 1)
 
 
 @kernel
 def next_number(cpu, lock):
-    """Count a change of a lock that this CPU holds."""
-    counters = table(cpu, "Counter")
-    place = (lock >> 3) * 0x9E3779B1 >> 16 & COUNTERS - 1
-    return atomic_add(at(cpu, "Counter", counters.first + place * counters.stride), "changes", 1) + 1
+    """Count a lock that this CPU has just got."""
+    return atomic_add(counter_of(cpu, lock), "gains", 1) + 1
+
+
+@kernel
+def last_number(cpu, lock):
+    """Return the count of a lock that this CPU is about to give up: whoever gets it later has a higher number."""
+    return counter_of(cpu, lock).gains
 
 
 @kernel

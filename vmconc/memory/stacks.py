@@ -7,7 +7,6 @@ registers that a call must preserve are saved, on the stack that is left.  With 
 from dataclasses import dataclass
 
 import greenlet
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 
@@ -158,4 +157,3 @@ def lower_fresh(context, builder, sig, args):
     return context.get_dummy_value()
 
 
-llvm.initialize_native_asmparser()

@@ -10,7 +10,7 @@ from vmconc.memory.atomics import atomic_add
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import controlled, recorded
 from vmconc.memory.refs import at
-from vmconc.memory.ring import next_number, packed, record_event
+from vmconc.memory.ring import last_number, next_number, packed, record_event
 from vmconc.memory.struct import guard
 from vmconc.memory.table import table
 from vmconc.memory.twins import struct
@@ -56,10 +56,19 @@ def log_step(cpu, action, lock, cls, mode, site):
 
 
 @kernel
-def log_change(cpu, action, lock, cls, mode, site):
-    """Tell of a step that changes a lock, which this CPU holds."""
+def log_gain(cpu, action, lock, cls, mode, site):
+    """Tell that this CPU has got a lock, or more of it."""
     if recorded(cpu):
         record_event(cpu, lock, next_number(cpu, lock), packed(action, cls, mode, site))
+    if controlled(cpu) and table(cpu, "Step").capacity != 0:
+        append_step(cpu, action, lock, cls, mode, site)
+
+
+@kernel
+def log_loss(cpu, action, lock, cls, mode, site):
+    """Tell that this CPU is about to give up a lock, or some of it."""
+    if recorded(cpu):
+        record_event(cpu, lock, last_number(cpu, lock), packed(action, cls, mode, site))
     if controlled(cpu) and table(cpu, "Step").capacity != 0:
         append_step(cpu, action, lock, cls, mode, site)
 
