@@ -161,7 +161,7 @@ def test_what_is_no_run_and_what_has_no_events_is_said(tmp_path):
 
 
 @pytest.mark.skipif(jit_off(), reason="worker processes need the JIT")
-@pytest.mark.parametrize("protocol", ["chained", "backing"])
+@pytest.mark.parametrize("protocol", [pytest.param("chained", marks=pytest.mark.slow), "backing"])
 def test_both_validators_are_silent_on_a_correct_run_and_every_acquisition_is_recorded(protocol, tmp_path):
     result = run_once(shared_file(spaces=2, pages=40), protocol, options(tmp_path, mode="recorded", ring=64))
     events = load(tmp_path / "runs" / result.run_dir.rsplit("/", 1)[-1])

@@ -1,5 +1,6 @@
-"""`vmconc bench`: how fast the emulator faults, beside the real kernel, or how fast it explores."""
+"""`vmconc bench`: how fast the emulator faults, beside the real kernel; how fast it explores; what tracking costs."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,19 +8,23 @@ import typer
 from vmconc.cli import options as o
 from vmconc.coordinator.errors import UsageError
 
-SUBJECTS = ("faults", "explore")
+SUBJECTS = ("faults", "explore", "tracking")
 GROUPS = ("zero", "cow", "modes", "workers")
 
 
 def bench(
     what: Annotated[
-        str, typer.Argument(metavar="[faults|explore]", help="How fast it faults, or how fast it explores.")
+        str,
+        typer.Argument(metavar="SUBJECT", help="faults, explore or tracking."),
     ] = "faults",
     rounds: Annotated[int, typer.Option("--rounds", help="Rounds; each runs every arm once, in shuffled order.")] = 20,
     only: Annotated[
         list[str], typer.Option("--only", metavar="GROUP", help="zero, cow, modes or workers; repeat for more.")
     ] = [],  # noqa: B006
     pages: Annotated[int, typer.Option("--pages", help="Pages that each arm touches for each worker.")] = 32768,
+    seconds: Annotated[
+        float, typer.Option("--seconds", help="tracking: record two CPUs at full speed for so long.")
+    ] = 10.0,
     seed: o.Seed = 0,
     runs: o.RunsDir = o.RUNS_DEFAULT,
     json: o.Json = False,
@@ -29,10 +34,13 @@ def bench(
     With `explore`: executions and schedule points per CPU-second of the controlled engine, and after how many
     executions it finds classic bugs (median over as many seeds as there are rounds).
 
+    With `tracking`: what a fault costs in modes off, counted and recorded, what an event adds, and whether events are
+    lost at full speed.
+
     Rates are per second of CPU time; ratios are paired within a round, with a bootstrap 95 % confidence interval.
     """
     if what not in SUBJECTS:
-        raise UsageError(f"{what!r} cannot be measured; choose {' or '.join(SUBJECTS)}")
+        raise UsageError(f"{what!r} cannot be measured; choose one of {', '.join(SUBJECTS)}")
     unknown = [name for name in only if name not in GROUPS]
     if unknown:
         raise UsageError(f"--only {unknown[0]!r} is unknown; choose from {', '.join(GROUPS)}")
@@ -40,6 +48,10 @@ def bench(
         raise UsageError(f"--rounds {rounds} is out of range; choose 1 or more")
     if pages < 64:
         raise UsageError(f"--pages {pages} is out of range; choose 64 or more")
+    if seconds < 0:
+        raise UsageError(f"--seconds {seconds:g} is negative; choose 0 or more")
+    if what == "tracking":
+        return bench_tracking(rounds, pages, seconds, seed, runs, json)
     if what == "explore":
         return bench_explore(rounds, seed, json)
     from vmconc.cli.show import print_json
@@ -50,6 +62,19 @@ def bench(
     with rounds_shown(rounds, not json) as note:
         result = measure(rounds, only or list(GROUPS), pages, seed, runs, not json, note)
     print_json(result) if json else show_bench(result)
+    return 0
+
+
+def bench_tracking(rounds: int, pages: int, seconds: float, seed: int, runs: Path, json: bool) -> int:
+    """Measure what tracking costs."""
+    from vmconc.cli.show import print_json
+    from vmconc.cli.show_bench import show_tracking
+    from vmconc.cli.show_compare import rounds_shown
+    from vmconc.coordinator.bench_tracking import bench as measure
+
+    with rounds_shown(rounds, not json) as note:
+        result = measure(rounds, pages, seconds, seed, runs, not json, note)
+    print_json(result) if json else show_tracking(result)
     return 0
 
 

@@ -4,6 +4,8 @@ from rich.table import Table
 
 from vmconc.cli.show import console
 from vmconc.coordinator.bench import BenchResult
+from vmconc.coordinator.bench_tracking import TrackingResult
+from vmconc.coordinator.result import Ratio
 
 
 def show_bench(result: BenchResult) -> None:
@@ -28,3 +30,33 @@ def show_bench(result: BenchResult) -> None:
         out.print(
             f"{result.flagged} of {result.rounds} rounds shared the machine with more than half a CPU of other work"
         )
+
+
+def show_tracking(result: TrackingResult) -> None:
+    """Print what tracking costs."""
+    out = console()
+    costs = Table("faults", "mode", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("ns of CPU time", "times mode off", "95 %", "expected"):
+        costs.add_column(name, justify="right")
+    for cost in result.costs:
+        spent = f"{cost.nanoseconds.median:,.0f}"
+        costs.add_row(f"{cost.protocol} zero", cost.mode, spent, *said(cost.of_off), cost.expected)
+    out.print(costs)
+    events = Table("events of", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("a fault", "ns each", "95 %", "ns beyond the time stamp", "95 %", "expected"):
+        events.add_column(name, justify="right")
+    for event in result.events:
+        beyond = said(event.beyond_stamp)
+        events.add_row(event.protocol, f"{event.events_per_fault:.1f}", *said(event.nanoseconds), *beyond, "at most 15")
+    out.print(events)
+    lasting = result.endurance
+    out.print(
+        f"a time stamp takes {result.stamp.median:.1f} ns; two CPUs recorded for {lasting.seconds:.1f} s: "
+        f"{lasting.events:,} events, {lasting.megabytes_a_second:,.0f} MB/s, {lasting.lost:,} lost, "
+        f"{lasting.waits:,} waits for the recorder"
+    )
+
+
+def said(value: Ratio) -> tuple[str, str]:
+    """Write a median and its confidence interval."""
+    return f"{value.median:.2f}", f"{value.low:.2f} to {value.high:.2f}"

@@ -140,3 +140,12 @@ def make_room(ring, written):
             futex_wait(ring.asleep, 1, ROOM_NAP)
     ring.limit = ring.drained + ring.size
     return True
+
+
+@kernel
+def read_ticks(times):
+    """Read the counter so many times, to find out what that costs; return the sum."""
+    total = 0
+    for _ in range(times):
+        total += ticks()
+    return total

@@ -77,8 +77,8 @@ def is_joined(near, engine, index):
 def waiter_owns(near, engine):
     """Tell whether any CPU that waits owns something: else there is no cycle, which is what is mostly so."""
     for index in range(engine.fibers):
-        owns = record(near, "Cpu", index).held_count != 0 or is_joined(near, engine, index)
-        if owns and waits_for(near, index) != 0:
+        waits = waits_for(near, index) != 0
+        if waits and (record(near, "Cpu", index).held_count != 0 or is_joined(near, engine, index)):
             return True
     return False
 
