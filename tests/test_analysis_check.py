@@ -1,5 +1,7 @@
 """The validator of recorded events: each rule with events that break it, and a correct twin on which it is silent."""
 
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
@@ -8,9 +10,11 @@ from helpers_runs import PAGE, options, shared_file, zero_fill
 from vmconc.analysis.check import check, check_run
 from vmconc.analysis.events import EVENT, Events, RunError, load
 from vmconc.coordinator.single import run_once
+from vmconc.explore.lockrun import run_locks
 from vmconc.locks.classes import CHAIN, EXCLUSIVE, PAGE_SPIN, PIP, SHARED, VM_MAP, VM_OBJECT, VM_PAGE
 from vmconc.memory.jit import jit_off
 from vmconc.memory.ring import packed
+from vmconc.program.programs import lock_program
 from vmconc.schedule.steps import (
     STEP_ACQUIRE,
     STEP_BEGIN,
@@ -164,7 +168,7 @@ def test_what_is_no_run_and_what_has_no_events_is_said(tmp_path):
 @pytest.mark.parametrize("protocol", [pytest.param("chained", marks=pytest.mark.slow), "backing"])
 def test_both_validators_are_silent_on_a_correct_run_and_every_acquisition_is_recorded(protocol, tmp_path):
     result = run_once(shared_file(spaces=2, pages=40), protocol, options(tmp_path, mode="recorded", ring=64))
-    events = load(tmp_path / "runs" / result.run_dir.rsplit("/", 1)[-1])
+    events = load(Path(result.run_dir))
     assert result.violation_count == 0 and check(events, "").broken == []
     assert events.lost == 0 and sum(result.recording.waits) > 0  # a ring of 64 events was full now and then
     acquired = np.isin(events.action, (STEP_ACQUIRE, STEP_TRIED)) & (events.cpu < result.cpus)
@@ -172,10 +176,41 @@ def test_both_validators_are_silent_on_a_correct_run_and_every_acquisition_is_re
     assert (events.action == STEP_READ).sum() == result.pageins > 0
 
 
+BUSTED = '''"""A lock that says it was acquired and never is: both threads stand in it before either leaves."""
+from vmconc.concurrent import Mutex, atomic, atomic_add, kernel, mutex_lock, mutex_unlock, shared, thread, wait_a_turn
+from vmconc.locks.classes import EXCLUSIVE, MUTEX
+from vmconc.locks.hook import acquired, released
+from vmconc.memory.refs import offset
+
+@shared
+class Room:
+    door: Mutex
+    inside: int = atomic()
+
+@thread(2)
+def enter(cpu, room):
+    acquired(cpu, offset(room.door), MUTEX, EXCLUSIVE, 0)
+    atomic_add(room, "inside", 1)
+    while room.inside < 2:
+        wait_a_turn(cpu)
+    released(cpu, offset(room.door), MUTEX)
+'''
+
+
+@pytest.mark.skipif(jit_off(), reason="worker processes need the JIT")
+def test_a_lock_that_lets_everybody_in_is_found_and_one_that_does_not_is_not(tmp_path):
+    (tmp_path / "busted.py").write_text(BUSTED)
+    busted = run_locks(str(tmp_path / "busted.py"), {}, 3, options(tmp_path, mode="recorded"))
+    assert {found.rule: found.count for found in check_run(Path(busted.run_dir)).broken} == {"two-writers": 3}
+    sound = run_locks(lock_program("dining"), {"fixed": 1}, 50, options(tmp_path, mode="recorded"))
+    checked = check_run(Path(sound.run_dir))
+    assert checked.events > 50 * 12 and not checked.broken and sound.exit_code == 0
+
+
 @pytest.mark.skipif(jit_off(), reason="worker processes need the JIT")
 def test_a_ring_that_drops_says_how_many_events_are_missing(tmp_path):
     result = run_once(zero_fill(pages=400), "backing", options(tmp_path, mode="recorded", ring=2, drop=True))
-    checked = check_run(tmp_path / "runs" / result.run_dir.rsplit("/", 1)[-1])
+    checked = check_run(Path(result.run_dir))
     assert sum(result.recording.dropped) > 0 and not checked.rules
     whole = run_once(zero_fill(pages=400), "backing", options(tmp_path, mode="recorded", ring=2))
     assert sum(whole.recording.dropped) == 0 and sum(whole.recording.events) > 400 * PAGE // PAGE

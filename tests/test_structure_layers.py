@@ -15,7 +15,7 @@ MAY = {
     "protocols": KERNELS, "program": {"vm", "vmconc"}, "traces": {"program", "vm"}, "checks": KERNELS | {"protocols"},
     "coordinator": KERNELS | {"checks", "program", "protocols", "traces", "vmconc"},
     "concurrent": KERNELS | {"explore"}, "explore": SHELL | {"concurrent"}, "pytest_plugin": {"explore"},
-    "analysis": KERNELS | {"checks"}, "cli": SHELL | {"analysis"}, "__main__": {"cli"},
+    "analysis": KERNELS, "cli": SHELL | {"analysis"}, "__main__": {"cli"},
 }  # fmt: skip
 
 

@@ -69,6 +69,8 @@ def not_checked(events: Events) -> list[str]:
     """Say which rules these events cannot tell of."""
     if events.lost:
         return [f"everything: {events.lost:,} events were lost, and what is held is known only from all of them"]
+    if "protocol" not in events.run:
+        return ["what the program checks: its threads do"]
     return [
         "token-lifo: exchanges of the two topmost tokens are not recorded",
         "io-map-released before the page-in: where a fault looks its entry up is not recorded",

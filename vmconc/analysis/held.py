@@ -45,7 +45,8 @@ def held_rules(events: Events) -> Iterator[Found]:
     yield from ranks(events, held)
     yield HELD_AT_RETURN, left_over(events, starts)
     yield from asleep(events, held)
-    yield page_ins(events, held)
+    if "protocol" in events.run:
+        yield page_ins(events, held)
 
 
 def balance(events: Events) -> Iterator[Found]:

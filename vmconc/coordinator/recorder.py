@@ -7,15 +7,25 @@ from typing import Any
 
 import msgspec
 
+from vmconc.checks.places import path
 from vmconc.coordinator.logs import LOGGER
 from vmconc.locks.sites import SITES
 from vmconc.memory.ring import EVENT_BYTES, give_room, now_ticks, written_bytes
-from vmconc.memory.struct import STRUCTS
+from vmconc.memory.struct import STRUCTS, Embed
 from vmconc.memory.table import slot_of
 
 NAP = 0.0005  # seconds between looks at rings that have nothing new
 FOLDER = "events"
 LOOKS = 20  # at both clocks, of which the one that took least is believed
+
+
+class Records(msgspec.Struct):
+    """Where the records of one struct lie, and what stands in one."""
+
+    first: int  # byte offset
+    stride: int  # bytes
+    capacity: int
+    parts: dict[str, str]  # by byte offset in the record: the fields that lead there
 
 
 class Recording(msgspec.Struct):
@@ -28,7 +38,7 @@ class Recording(msgspec.Struct):
     ticks: tuple[int, int] = (0, 0)  # at the beginning and at the end
     nanoseconds: tuple[int, int] = (0, 0)  # of the monotonic clock, at the same times
     sites: dict[str, str] = {}  # by number
-    tables: dict[str, tuple[int, int, int]] = {}  # of each struct: where its records begin, bytes of one, how many
+    tables: dict[str, Records] = {}  # by name of the struct
     error: str = ""
 
 
@@ -100,13 +110,24 @@ class Recorder:
         )  # fmt: skip
 
 
-def tables_of(segment: Any) -> dict[str, tuple[int, int, int]]:
-    """Return where the records of each struct begin, how many bytes one has, and how many there can be."""
-    found = {name: segment.table(name) for name in STRUCTS}
-    return {
-        name: (int(table.first), int(table.stride), int(table.capacity)) for name, table in found.items()
-        if table.capacity and table.slot == slot_of(name) and table.stride == STRUCTS[name].stride
-    }  # fmt: skip
+def tables_of(segment: Any) -> dict[str, Records]:
+    """Return where the records of each struct lie, so that events can be told without the mapping."""
+    found = {}
+    for name, declared in STRUCTS.items():
+        table = segment.table(name)
+        if table.capacity and table.slot == slot_of(name) and table.stride == declared.stride:
+            found[name] = Records(int(table.first), declared.stride, int(table.capacity), parts_of(name))
+    return found
+
+
+def parts_of(struct: str) -> dict[str, str]:
+    """Return what the records inside a record are called, by byte offset."""
+    found = {field.offset: path(struct, field.offset) for field in STRUCTS[struct].fields.values()}
+    for field in STRUCTS[struct].fields.values():
+        if isinstance(field.kind, Embed):
+            inner = STRUCTS[field.kind.struct].fields.values()
+            found |= {field.offset + part.offset: path(struct, field.offset + part.offset) for part in inner}
+    return {str(offset): " ".join(names) for offset, names in sorted(found.items())}
 
 
 def both_clocks() -> tuple[int, int]:

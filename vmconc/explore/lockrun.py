@@ -17,6 +17,7 @@ from vmconc.coordinator.errors import UsageError
 from vmconc.coordinator.logs import Log
 from vmconc.coordinator.options import RunOptions
 from vmconc.coordinator.processes import finish, start
+from vmconc.coordinator.recorder import Recorder, Recording
 from vmconc.coordinator.result import Ending, Locks, encode
 from vmconc.coordinator.rundir import RunDirectory
 from vmconc.coordinator.signals import StopRequests
@@ -30,6 +31,7 @@ from vmconc.locks.rounds import await_round, await_start, begin_threads, end_thr
 from vmconc.locks.rules import MESSAGES
 from vmconc.memory.build import Build
 from vmconc.memory.jit import why_off
+from vmconc.memory.rings import lay_out_rings, ring_tables
 from vmconc.memory.struct import STRUCTS
 
 
@@ -46,6 +48,7 @@ class LockRun(msgspec.Struct):
     order: list[tuple[str, str]] = []
     violations: list[str] = []
     ending: Ending = msgspec.field(default_factory=Ending)
+    recording: Recording | None = None
     run_dir: str = ""
     machine: dict[str, Any] = {}
     versions: dict[str, str] = {}
@@ -70,7 +73,9 @@ def run_locks(path: str, given: dict[str, int], rounds: int, options: RunOptions
         opened.callback(Log(directory.path / "log.txt").close)
         segment, works = prepare(module, rounds, options)
         directory.announce(segment.fd, "", options.mode)
+        recorder = Recorder(segment, directory.path) if options.mode == "recorded" else None
         result = conduct(segment, works, options)
+        result.recording = recorder.close() if recorder else None
         result.program, result.run_dir = Path(path).stem, str(directory.path)
         directory.write_json("run.json", encode(result))
         return result
@@ -82,7 +87,10 @@ def prepare(module: ModuleType, rounds: int, options: RunOptions) -> tuple[Any, 
 
     declared, threads, last = declared_by(module)
     tables = {declared.struct: 2, "Thread": len(threads), "Rounds": 1, "Violation": MESSAGES}
+    if options.mode == "recorded":
+        tables |= ring_tables(len(threads), options.ring)
     segment = make_segment(tables, Build(options.mode), len(threads))
+    lay_out_rings(segment, options.ring, not options.drop)
     segment.machine.fail_fast = 1
     for index in LATER.get(module.__name__, []):
         segment.nth("Thread", index).later = 1

@@ -11,7 +11,7 @@ from vmconc.locks.classes import VM_OBJECT, VNODE
 from vmconc.locks.rules import MESSAGES
 from vmconc.locks.sleep import QUEUES
 from vmconc.memory.pagebytes import PAGE_SIZE
-from vmconc.memory.ring import COUNTERS, EVENT_BYTES
+from vmconc.memory.rings import lay_out_rings, ring_tables
 from vmconc.memory.segment import Segment, Sizes
 from vmconc.vm import disk, fault, ops, structs  # noqa: F401 (their structs)
 from vmconc.vm.structs import OBJT_VNODE, PQ_FREE, PQ_KINDS, PQ_SETS
@@ -68,9 +68,8 @@ def sizes_for(plan, options: MachineOptions, cpus: int) -> Sizes:
         "Op": max(1, len(plan.ops)),
         "Wait": max(1, len(plan.waits)),
         "Lwp": max(1, len(plan.lwps)),
+        **ring_tables(cpus + 1, options.ring),
     }
-    if options.ring:
-        tables |= {"Ring": cpus + 1, "Counter": COUNTERS, "Event": (cpus + 1) * options.ring}
     return Sizes(tables, options.frames)
 
 
@@ -80,7 +79,7 @@ def boot(segment: Segment, plan, options: MachineOptions, cpus: int) -> None:
     machine.heuristic, machine.fail_fast = int(options.heuristic), int(options.fail_fast)
     machine.map_entries = options.map_entries
     boot_cpus(segment, cpus)
-    boot_rings(segment, options, cpus)
+    lay_out_rings(segment, options.ring, options.ring_stops)
     boot_frames(segment)
     boot_files(segment, plan)
     boot_program(segment, plan, cpus)
@@ -91,15 +90,6 @@ def boot_cpus(segment: Segment, cpus: int) -> None:
     view = segment.view("Cpu")
     view["index"] = np.arange(cpus + 1)
     view["lwp"] = view["op"] = -1
-
-
-def boot_rings(segment: Segment, options: MachineOptions, cpus: int) -> None:
-    """Give every CPU its part of the table of events."""
-    size = options.ring * EVENT_BYTES
-    for index in range(cpus + 1 if options.ring else 0):
-        ring = segment.nth("Ring", index)
-        ring.first, ring.size, ring.limit = segment.table("Event").first + index * size, size, size
-        ring.stops = int(options.ring_stops)
 
 
 def boot_frames(segment: Segment) -> None:
