@@ -5,15 +5,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from helpers_events import BUSY, CHAIN_LOCK, COUNT, MAP, MAP_2, OBJECT, SPIN, S, X, gave, story, took
 from helpers_runs import PAGE, options, shared_file, zero_fill
 
 from vmconc.analysis.check import check, check_run
-from vmconc.analysis.events import EVENT, Events, RunError, load
+from vmconc.analysis.events import RunError, load
 from vmconc.coordinator.single import run_once
 from vmconc.explore.lockrun import run_locks
-from vmconc.locks.classes import CHAIN, EXCLUSIVE, PAGE_SPIN, PIP, SHARED, VM_MAP, VM_OBJECT, VM_PAGE
 from vmconc.memory.jit import jit_off
-from vmconc.memory.ring import packed
 from vmconc.program.programs import lock_program
 from vmconc.schedule.steps import (
     STEP_ACQUIRE,
@@ -23,42 +22,12 @@ from vmconc.schedule.steps import (
     STEP_LOSE,
     STEP_READ,
     STEP_READ_DONE,
-    STEP_RELEASE,
     STEP_REOWN,
     STEP_SLEEP,
     STEP_TRIED,
     STEP_UPGRADE,
     STEP_WAKE,
 )
-
-MAP, MAP_2, OBJECT, CHAIN_LOCK, BUSY, SPIN, COUNT = range(0x1000, 0x8000, 0x1000)
-CLASS = {
-    MAP: VM_MAP, MAP_2: VM_MAP, OBJECT: VM_OBJECT, CHAIN_LOCK: CHAIN, BUSY: VM_PAGE, SPIN: PAGE_SPIN, COUNT: PIP,
-}  # fmt: skip
-GAINS, LOSSES = (STEP_ACQUIRE, STEP_TRIED, STEP_UPGRADE, STEP_REOWN), (STEP_RELEASE, STEP_DOWNGRADE, STEP_LOSE)
-S, X = SHARED, EXCLUSIVE
-
-
-def story(*steps, protocol="backing", cpus=2):
-    """Return the events of (cpu, action, lock, mode) in the order in which they happened."""
-    numbers, rows = dict.fromkeys(CLASS, 0), [[] for _ in range(cpus)]
-    for time, (cpu, action, *more) in enumerate(steps):
-        lock, mode = (*more, 0, 0)[:2]
-        numbers[lock] = numbers.get(lock, 0) + (action in GAINS)
-        number = numbers[lock] if action in GAINS + LOSSES else 0
-        rows[cpu].append((time, lock, number, int(packed(action, CLASS.get(lock, 0), mode, 0))))
-    recording = {"dropped": [0], "unwritten": [0], "ticks": (0, 1), "nanoseconds": (0, 1), "sites": {}, "tables": {}}
-    raw = np.array([row for rows_of_one in rows for row in rows_of_one], EVENT)
-    first = np.concatenate([[0], np.cumsum([len(rows_of_one) for rows_of_one in rows])])
-    return Events({"protocol": protocol, "recording": recording}, raw, first)
-
-
-def took(cpu, lock, mode=X):
-    return cpu, STEP_ACQUIRE, lock, mode
-
-
-def gave(cpu, lock, mode=X):
-    return cpu, STEP_RELEASE, lock, mode
 
 
 def broken(events):

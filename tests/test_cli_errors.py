@@ -96,6 +96,15 @@ BAD = [
     (["bugs", "--measure", "--minimise", "soon"], "--minimise 'soon'"),
     (["replay", "/nowhere/x.json"], "/nowhere/x.json"),
     (["replay", "/etc/passwd"], "/etc/passwd"),
+    (["report", "/nowhere"], "/nowhere is no run"),
+    (["report", ".", "--by", "colour"], "--by 'colour'"),
+    (["report", ".", "--sort", "size"], "--sort 'size'"),
+    (["report", ".", "--top", "-1"], "--top -1"),
+    (["report", ".", "--class", "vm_mapp"], "--class 'vm_mapp'"),
+    (["histogram", "."], ". is no run"),
+    (["histogram", ".", "--what", "sleep"], "--what 'sleep'"),
+    (["heat", ".", "--bins", "0"], "--bins 0"),
+    (["heat", "/nowhere"], "/nowhere is no run"),
     (["runn"], "runn"),
 ]
 
@@ -197,7 +206,9 @@ def test_no_command_shows_help(capsys):
     assert "compare" in out and "doctor" in out
 
 
-@pytest.mark.parametrize("command", ["run", "compare", "fault", "list", "bench", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["run", "compare", "fault", "list", "bench", "doctor", "report", "histogram", "heat"]
+)
 def test_every_command_has_help_with_its_options(command, capsys):
     assert guarded(app, [command, "--help"]) == 0
     out, _ = capsys.readouterr()

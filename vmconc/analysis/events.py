@@ -87,11 +87,15 @@ class Events:
         recording = self.run["recording"]
         return sum(recording["dropped"]) + sum(recording["unwritten"])
 
+    @property
+    def tick(self) -> float:
+        """Return how many ns a tick lasts."""
+        (begin, end), (early, late) = self.run["recording"]["ticks"], self.run["recording"]["nanoseconds"]
+        return float((late - early) / max(1, end - begin))
+
     def nanoseconds(self, ticks: Any) -> Any:
         """Return the ns since the run began that some ticks stand for."""
-        recording = self.run["recording"]
-        (begin, end), (early, late) = recording["ticks"], recording["nanoseconds"]
-        return (ticks - begin) * ((late - early) / max(1, end - begin))
+        return (ticks - self.run["recording"]["ticks"][0]) * self.tick
 
 
 def load(path: Path) -> Events:

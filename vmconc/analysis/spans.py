@@ -1,12 +1,12 @@
 """What lasted: waits for locks, and holds of locks, found in a run's events."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vmconc.analysis.events import Events
 from vmconc.analysis.groups import group_starts, last_before, sums_before
-from vmconc.schedule.steps import STEP_ACQUIRE, STEP_SLEEP, STEP_TRIED, STEP_WAIT, STEP_WAITED
+from vmconc.schedule.steps import STEP_ACQUIRE, STEP_REOWN, STEP_SLEEP, STEP_TRIED, STEP_WAIT, STEP_WAITED
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,26 @@ class Spans:
         return self.events.cpu[self.begin]
 
     @property
+    def ticks(self) -> np.ndarray:
+        """Return how long each lasted, in ticks: whole numbers, so sums are exact."""
+        time = self.events.raw["time"]
+        return time[self.end] - time[self.begin]
+
+    @property
     def nanoseconds(self) -> np.ndarray:
         """Return how long each lasted."""
-        time = self.events.raw["time"]
-        return self.events.nanoseconds(time[self.end]) - self.events.nanoseconds(time[self.begin])
+        return self.ticks * self.events.tick
+
+    def only(self, rows: np.ndarray) -> "Spans":
+        """Return some of the spans: a mask, or places in the columns."""
+        columns = ("begin", "end", "lock", "cls", "mode", "site")
+        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
+
+
+def acquisitions(events: Events) -> Spans:
+    """Return every acquisition, as a span that ends when it begins; to own a token again after a sleep is none."""
+    rows = np.flatnonzero(np.isin(events.action, (STEP_ACQUIRE, STEP_TRIED)))
+    return Spans(events, rows, rows, events.raw["lock"][rows], events.cls[rows], events.mode[rows], events.site[rows])
 
 
 def waits(events: Events) -> Spans:
@@ -45,21 +61,20 @@ def waits(events: Events) -> Spans:
     got &= events.cls[after] == events.cls[begin]
     slept = last_before(events.action == STEP_SLEEP, np.zeros(1, np.int64))[end] if len(end) else end
     told = np.where(got, after, np.where(slept > begin, slept, begin))
-    return Spans(
-        events, begin, end, events.raw["lock"][told], events.cls[begin], events.mode[begin], events.site[told]
-    )
+    return Spans(events, begin, end, events.raw["lock"][told], events.cls[begin], events.mode[begin], events.site[told])
 
 
 def holds(events: Events) -> Spans:
     """Return every hold of a lock, from its acquisition to its release; a hold that was not released is left out.
 
-    A token that is given up during a sleep is held twice.  Of several holds of one lock by one CPU the last one taken
-    is the first one given up.
+    A token that is given up during a sleep is held twice, at the site where it was acquired.  Of several holds of one
+    lock by one CPU the last one taken is the first one given up.
     """
     rows = np.flatnonzero(events.gain)
     rows = rows[np.lexsort((events.cls[rows], events.raw["lock"][rows], events.cpu[rows]))]
     gain = events.gain[rows]
     starts = group_starts(events.cpu[rows], events.raw["lock"][rows], events.cls[rows])
+    site = acquired_at(events, rows, starts)
     level = sums_before(gain, starts) + (gain > 0)
     group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(rows))))
     order = np.lexsort((level, group))
@@ -67,9 +82,20 @@ def holds(events: Events) -> Spans:
     same = (level[1:] == level[:-1]) & (group[1:] == group[:-1])
     whole = np.flatnonzero((gain[:-1] > 0) & (gain[1:] < 0) & same)
     begin, end = np.sort(rows[whole]), rows[whole + 1][np.argsort(rows[whole])]
-    return Spans(
-        events, begin, end, events.raw["lock"][begin], events.cls[begin], events.mode[begin], events.site[begin]
-    )
+    return Spans(events, begin, end, events.raw["lock"][begin], events.cls[begin], events.mode[begin], site[begin])
+
+
+def acquired_at(events: Events, rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return the sites of all events, those of tokens that are owned again being where they were acquired before.
+
+    `rows` are the changes, by CPU and lock; `starts` where each CPU's changes of a lock begin.
+    """
+    action = events.action[rows]
+    before = last_before(np.isin(action, (STEP_ACQUIRE, STEP_TRIED)), starts)
+    again = (action == STEP_REOWN) & (before >= 0)
+    site = events.site.copy()
+    site[rows[again]] = site[rows[before[again]]]
+    return site
 
 
 def pairs(events: Events, rows: np.ndarray, opens: int, closes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,16 +1,12 @@
 """`vmconc check`: the rules again, from what a run has recorded."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from vmconc.cli import options as o
+from vmconc.cli.recorded import Run, reading
 
 if TYPE_CHECKING:
     from vmconc.analysis.check import Checked
-
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run in mode recorded.")]
 
 
 def check(run: Run, json: o.Json = False) -> int:
@@ -19,14 +15,10 @@ def check(run: Run, json: o.Json = False) -> int:
     Example: vmconc check runs/20261123-181845-sh-pipeline-backing
     """
     from vmconc.analysis.check import check_run
-    from vmconc.analysis.events import RunError
     from vmconc.cli.show import print_json
-    from vmconc.coordinator.errors import UsageError
 
-    try:
+    with reading():
         checked = check_run(run)
-    except RunError as error:
-        raise UsageError(str(error)) from error
     print_json(checked) if json else show(checked)
     return checked.exit_code
 

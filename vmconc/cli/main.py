@@ -6,7 +6,21 @@ import sys
 import typer
 
 import vmconc
-from vmconc.cli import bench, bugs, check, compare, doctor, explore, fault, listing, replay, run
+from vmconc.cli import (
+    bench,
+    bugs,
+    check,
+    compare,
+    doctor,
+    explore,
+    fault,
+    heat,
+    histogram,
+    listing,
+    replay,
+    report,
+    run,
+)
 from vmconc.cli.failures import guarded
 
 app = typer.Typer(
@@ -15,6 +29,9 @@ app = typer.Typer(
 )  # fmt: skip
 app.command("run", short_help="Run a program or trace under one protocol.")(run.run)
 app.command("check", short_help="Check a recorded run's events against every rule.")(check.check)
+app.command("report", short_help="Sum up a recorded run's waits and holds.")(report.report)
+app.command("histogram", short_help="Show how long a recorded run's waits or holds lasted.")(histogram.histogram)
+app.command("heat", short_help="Show when a recorded run's CPUs waited for which class.")(heat.heat)
 app.command("compare", short_help="Run it under both protocols, side by side.")(compare.compare)
 app.command("fault", short_help="Execute one fault and print every lock operation.")(fault.fault)
 app.command("explore", short_help="Look for an order of steps in which a program fails.")(explore.explore)

@@ -1,0 +1,56 @@
+"""By what waits and holds can be summed up, and what each sum is called."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from vmconc.analysis.doing import kinds, lwps, paging_in
+from vmconc.analysis.events import Events
+from vmconc.analysis.names import lock_name, site_name
+from vmconc.analysis.spans import Spans
+from vmconc.locks.classes import CLASS_NAMES, CLASSES
+from vmconc.vm.opcodes import KIND_NAMES, TOUCH
+
+OUTSIDE = "outside of operations"
+
+
+def instances(spans: Spans) -> np.ndarray:
+    """Return the lock; of one that is not known its class, which no lock's offset is as small as."""
+    return np.where(spans.lock > 0, spans.lock, spans.cls)
+
+
+def phases(spans: Spans) -> np.ndarray:
+    """Return the kind of operation in which each began, and whether during a page-in."""
+    return kinds(spans.events, spans.begin) * 2 + paging_in(spans.events, spans.begin)
+
+
+def instance_name(events: Events, key: int) -> str:
+    """Name a lock."""
+    return lock_name(events, key) if key >= CLASSES else f"{CLASS_NAMES[key]}, which is not known"
+
+
+def cpu_name(events: Events, key: int) -> str:
+    """Name a CPU; the last ring is the disk's."""
+    return f"cpu {key}" if key < events.run["cpus"] else "disk"
+
+
+def lwp_name(events: Events, key: int) -> str:
+    """Name an LWP."""
+    return f"lwp {key}" if key >= 0 else OUTSIDE
+
+
+def phase_name(events: Events, key: int) -> str:
+    """Name a phase: an operation, and what part of it."""
+    kind, page_in = divmod(key, 2)
+    name = "fault" if kind == TOUCH else KIND_NAMES.get(kind, OUTSIDE)
+    return f"{name}, page-in" if page_in else f"{name}, rest" if kind == TOUCH else name
+
+
+GROUPINGS: dict[str, tuple[Callable[[Spans], np.ndarray], Callable[[Events, int], str]]] = {
+    "class": (lambda spans: spans.cls, lambda events, key: CLASS_NAMES[key]),
+    "instance": (instances, instance_name),
+    "site": (lambda spans: spans.site, site_name),
+    "cpu": (lambda spans: spans.cpu, cpu_name),
+    "lwp": (lambda spans: lwps(spans.events, spans.begin), lwp_name),
+    "phase": (phases, phase_name),
+}

@@ -1,0 +1,53 @@
+"""Who waited and who held, summed up by class, lock, place in the source, CPU, LWP or phase."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from vmconc.analysis.events import Events, load
+from vmconc.analysis.grouping import GROUPINGS
+from vmconc.analysis.rows import Row, columns, ordered, rows_of
+from vmconc.analysis.summary import Summary, summarise
+from vmconc.analysis.tally import bounced
+from vmconc.analysis.usage import usage
+from vmconc.locks.classes import CLASS_NAMES
+
+SORTS = {
+    "wait": "wait_ns", "hold": "hold_ns", "count": "acquired", "contended": "contended", "avg": "wait_avg_ns",
+    "p50": "wait_p50_ns", "p99": "wait_p99_ns", "max": "wait_max_ns", "bounces": "bounces",
+}  # fmt: skip
+
+
+class Report(msgspec.Struct):
+    """A table: its largest rows, and the sums of all."""
+
+    summary: Summary
+    by: str
+    sort: str
+    classes: list[str]  # it is of these only; none: of all
+    rows: list[Row]
+    left_out: int  # rows
+    total: Row
+
+
+def report_run(path: Path, by: str = "class", sort: str = "wait", top: int = 0, classes: list[int] = []) -> Report:  # noqa: B006
+    """Report on a run directory; see `report`.  Raises RunError if nothing was recorded there."""
+    return report(load(path), str(path), by, sort, top, classes)
+
+
+def report(events: Events, run_dir: str, by: str, sort: str, top: int, classes: list[int]) -> Report:
+    """Return the `top` largest rows (0: all) of what is of some classes (none: of all)."""
+    every = usage(events)
+    used = every.only(classes)
+    moved = bounced(events)[used.acquired.begin]
+    group, name = GROUPINGS[by]
+    keys, numbers = np.unique(np.concatenate([group(spans) for spans in used]), return_inverse=True)
+    parts = np.split(numbers, np.cumsum([len(spans.begin) for spans in used])[:-1])
+    order, found = ordered(columns(used, moved, parts, len(keys)), SORTS[sort])
+    names = [name(events, int(key)) for key in keys[order][: top or None]]
+    _, total = ordered(columns(used, moved, [np.zeros_like(part) for part in parts], 1), SORTS[sort])
+    return Report(
+        summarise(events, run_dir, every), by, sort, [CLASS_NAMES[cls] for cls in classes], rows_of(found, names),
+        len(keys) - len(names), rows_of(total, ["total"])[0],
+    )  # fmt: skip

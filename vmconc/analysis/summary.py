@@ -1,0 +1,82 @@
+"""The head of every report: what ran, how fast, how much of it was waiting, and what was not seen."""
+
+import msgspec
+import numpy as np
+
+from vmconc.analysis.events import Events
+from vmconc.analysis.held import page_in_pairs
+from vmconc.analysis.spans import pairs
+from vmconc.analysis.tally import times
+from vmconc.analysis.usage import Usage
+from vmconc.schedule.steps import STEP_BEGIN, STEP_END, STEP_WAIT
+from vmconc.vm.opcodes import TOUCH
+
+
+class Lasted(msgspec.Struct):
+    """How often something was, and how long it lasted, in ns."""
+
+    count: int
+    total_ns: float
+    p50_ns: float
+    p99_ns: float
+    max_ns: float
+
+
+class Summary(msgspec.Struct):
+    """One run."""
+
+    run_dir: str
+    program: str
+    protocol: str
+    cpus: int
+    seed: int
+    seconds: float  # from the first event of a CPU to the last one
+    faults: Lasted
+    page_ins: Lasted
+    acquired: int
+    contended: int
+    wait_ns: float
+    wait_percent: float  # of `seconds` times the number of CPUs
+    events: int
+    lost: int
+    ring_waits: int  # times that a CPU waited until events were written
+    unfinished_waits: int  # in no figure
+    unfinished_holds: int
+
+    @property
+    def faults_per_second(self) -> float:
+        """Return faults per second of the time between the first event and the last."""
+        return self.faults.count / self.seconds if self.seconds else 0.0
+
+
+def summarise(events: Events, run_dir: str, used: Usage) -> Summary:
+    """Sum up a run; `used` is all there is."""
+    run, (first, last), (acquired, waited, held) = events.run, extent(events), used
+    wait_ns, seconds = float(waited.ticks.sum()) * events.tick, (last - first) * events.tick / 1e9
+    return Summary(
+        run_dir, run["program"], run["protocol"], run["cpus"], run["seed"], seconds,
+        lasted(events, *faults(events)), lasted(events, *page_in_pairs(events)),
+        len(acquired.begin), len(waited.begin), wait_ns, 100 * wait_ns / max(1.0, seconds * 1e9 * run["cpus"]),
+        len(events.raw), events.lost, sum(run["recording"]["waits"]),
+        int((events.action == STEP_WAIT).sum()) - len(waited.begin), int((events.gain > 0).sum()) - len(held.begin),
+    )  # fmt: skip
+
+
+def extent(events: Events) -> tuple[int, int]:
+    """Return the ticks of the first and the last event of a CPU; the disk's events, in the last ring, do not count."""
+    time = events.raw["time"][: events.first[events.run["cpus"]]]
+    return (int(time.min()), int(time.max())) if len(time) else (0, 0)
+
+
+def faults(events: Events) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places where faults begin and end."""
+    begin, end = pairs(events, np.flatnonzero(np.isin(events.action, (STEP_BEGIN, STEP_END))), STEP_BEGIN, STEP_END)
+    touch = events.cls[begin] == TOUCH
+    return begin[touch], end[touch]
+
+
+def lasted(events: Events, begin: np.ndarray, end: np.ndarray) -> Lasted:
+    """Sum up what lasted from each beginning to its end."""
+    found = times(np.zeros(len(begin), np.int64), events.raw["time"][end] - events.raw["time"][begin], 1)
+    total, p50, p99, most = (float(each[0]) * events.tick for each in (found.total, found.p50, found.p99, found.most))
+    return Lasted(int(found.count[0]), total, p50, p99, most)

@@ -1,0 +1,28 @@
+"""`vmconc heat`: when was waited for which class, from what a run has recorded."""
+
+from typing import Annotated
+
+import typer
+
+from vmconc.cli import options as o
+from vmconc.cli.recorded import Run, at_least, reading
+
+
+def heat(
+    run: Run,
+    bins: Annotated[int, typer.Option("--bins", help="Parts of equal length into which the run's time is cut.")] = 60,
+    json: o.Json = False,
+) -> int:
+    """Show when a recorded run's CPUs waited, for locks of which class, as a share of their time.
+
+    Example: vmconc heat runs/20261123-181845-sh-pipeline-backing
+    """
+    from vmconc.analysis.heat import heat_run
+    from vmconc.cli.show import print_json
+    from vmconc.cli.show_lasted import show_heat
+
+    at_least("--bins", bins, 1)
+    with reading():
+        found = heat_run(run, bins)
+    print_json(found) if json else show_heat(found)
+    return 0

@@ -1,0 +1,42 @@
+"""`vmconc report`: who waited and who held, from what a run has recorded."""
+
+from typing import Annotated
+
+import typer
+
+from vmconc.cli import options as o
+from vmconc.cli.recorded import Class, Run, at_least, class_numbers, one_of, reading
+from vmconc.coordinator.errors import UsageError
+
+
+def report(
+    run: Run,
+    by: Annotated[
+        str, typer.Option("--by", help="A row for each class, instance (lock), site, cpu, lwp or phase.")
+    ] = "class",
+    sort: Annotated[
+        str, typer.Option("--sort", help="Largest first: wait, hold, count, contended, avg, p50, p99, max or bounces.")
+    ] = "wait",
+    top: Annotated[int, typer.Option("--top", help="Rows to show; 0: all.")] = 20,
+    classes: Class = [],  # noqa: B006 (typer copies it)
+    json: o.Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV, times in ns.")] = False,
+) -> int:
+    """Sum up a recorded run's lock acquisitions, waits and holds.
+
+    Example: vmconc report runs/20261123-181845-sh-pipeline-backing --by site --class vm_object
+    """
+    from vmconc.analysis.grouping import GROUPINGS
+    from vmconc.analysis.report import SORTS, report_run
+    from vmconc.cli.show import print_json
+    from vmconc.cli.show_report import print_csv, show_report
+
+    one_of("--by", by, GROUPINGS)
+    one_of("--sort", sort, SORTS)
+    at_least("--top", top, 0)
+    if json and csv:
+        raise UsageError("--csv has no effect with --json; choose one")
+    with reading():
+        found = report_run(run, by, sort, top, class_numbers(classes))
+    print_json(found) if json else print_csv(found) if csv else show_report(found)
+    return 0
