@@ -30,7 +30,7 @@ def test_header_and_places():
     """Tables stand one behind the other, aligned; the pool on a page; everything zero."""
     segment = make_segment({"Node": 5}, frames=4, seed=9)
     machine = segment.machine
-    assert machine.off == HEADER and (machine.magic, machine.digest) == (MAGIC, layout_digest())
+    assert machine.off == HEADER and (machine.magic, machine.digest) == (MAGIC, layout_digest(segment.structs()))
     assert (machine.cpus, machine.seed, machine.frames) == (4, 9, 4)
     assert machine.pool % 4096 == 0 and machine.size == machine.pool + 4 * 4096 == os.fstat(segment.fd).st_size
     spans = []
@@ -150,6 +150,19 @@ def test_attach_refuses_another_layout(field):
     """Never read one layout as another."""
     segment = make_segment()
     setattr(segment.machine, field, getattr(segment.machine, field) ^ 1)
+    with pytest.raises(SegmentError, match="no segment of this version"):
+        attach(proc_path(segment), BUILD)
+
+
+def test_a_process_that_knows_more_structs_can_attach(monkeypatch):
+    """Only the declarations of what the mapping holds must be the same: one of them changed is another layout."""
+    segment = make_segment({"Node": 1})
+    node = STRUCTS["Node"]
+    other = type(node)("Other", node.doc, node.fields, node.stride)
+    monkeypatch.setitem(STRUCTS, "Other", other)
+    assert attach(proc_path(segment), BUILD).structs() == segment.structs()
+    fewer = dict(list(node.fields.items())[:-1])
+    monkeypatch.setitem(STRUCTS, "Node", type(node)("Node", node.doc, fewer, node.stride))
     with pytest.raises(SegmentError, match="no segment of this version"):
         attach(proc_path(segment), BUILD)
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from vmconc.memory.segment import HEADER
 from vmconc.memory.struct import STRUCTS, Embed, resolve
-from vmconc.memory.table import slot_of
 
 
 def place(segment: Any, offset: int) -> str:
@@ -13,12 +12,11 @@ def place(segment: Any, offset: int) -> str:
         return "nothing"
     if offset == HEADER:
         return "the machine"
-    for name in STRUCTS:
+    for name in segment.structs():
         table = segment.table(name)
-        if table.capacity and table.slot == slot_of(name) and table.stride == STRUCTS[name].stride:
-            index, inside = divmod(offset - table.first, table.stride)
-            if 0 <= index < table.capacity:
-                return " ".join([name, str(index), *path(name, inside)])
+        index, inside = divmod(offset - table.first, table.stride)
+        if 0 <= index < table.capacity:
+            return " ".join([name, str(index), *path(name, inside)])
     machine = segment.machine
     if machine.pool <= offset < machine.size:
         return f"frame {(offset - machine.pool) // 4096}"

@@ -12,6 +12,7 @@ from vmconc.cli import (
     check,
     compare,
     doctor,
+    dump,
     explore,
     fault,
     heat,
@@ -32,6 +33,7 @@ app.command("check", short_help="Check a recorded run's events against every rul
 app.command("report", short_help="Sum up a recorded run's waits and holds.")(report.report)
 app.command("histogram", short_help="Show how long a recorded run's waits or holds lasted.")(histogram.histogram)
 app.command("heat", short_help="Show when a recorded run's CPUs waited for which class.")(heat.heat)
+app.command("dump", short_help="Show who waits for whom in a run that goes on.")(dump.dump)
 app.command("compare", short_help="Run it under both protocols, side by side.")(compare.compare)
 app.command("fault", short_help="Execute one fault and print every lock operation.")(fault.fault)
 app.command("explore", short_help="Look for an order of steps in which a program fails.")(explore.explore)

@@ -97,7 +97,8 @@ def say_cpu(state: dict[str, Any], edges: list[dict[str, Any]]) -> str:
         line += f", lwp {op['lwp']}, operation {op['index']} ({op['kind']} {op['va']})"
     line += f"; holds {say_held(state['held'])}"
     if wait:
-        owners = ", ".join(f"cpu {edge['to']}" for edge in edges if edge["from"] == state["cpu"]) or "nobody known"
+        unowned = "the disk" if wait["instance"].startswith("IoRequest ") else "nobody known"
+        owners = ", ".join(f"cpu {edge['to']}" for edge in edges if edge["from"] == state["cpu"]) or unowned
         line += (
             f"; waits for {wait['mode']} {wait['class']} {wait['instance']} at {wait['site']}, which is up to {owners}"
         )

@@ -12,7 +12,6 @@ from vmconc.coordinator.logs import LOGGER
 from vmconc.locks.sites import SITES
 from vmconc.memory.ring import EVENT_BYTES, give_room, now_ticks, written_bytes
 from vmconc.memory.struct import STRUCTS, Embed
-from vmconc.memory.table import slot_of
 
 NAP = 0.0005  # seconds between looks at rings that have nothing new
 FOLDER = "events"
@@ -112,12 +111,11 @@ class Recorder:
 
 def tables_of(segment: Any) -> dict[str, Records]:
     """Return where the records of each struct lie, so that events can be told without the mapping."""
-    found = {}
-    for name, declared in STRUCTS.items():
-        table = segment.table(name)
-        if table.capacity and table.slot == slot_of(name) and table.stride == declared.stride:
-            found[name] = Records(int(table.first), declared.stride, int(table.capacity), parts_of(name))
-    return found
+    tables = {name: segment.table(name) for name in segment.structs()}
+    return {
+        name: Records(int(table.first), int(table.stride), int(table.capacity), parts_of(name))
+        for name, table in tables.items()
+    }
 
 
 def parts_of(struct: str) -> dict[str, str]:

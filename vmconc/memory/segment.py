@@ -9,6 +9,7 @@ import hashlib
 import mmap
 import os
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from vmconc.memory.build import Build
 from vmconc.memory.jit import jit_off
 from vmconc.memory.pagebytes import PAGE_SIZE
 from vmconc.memory.struct import PAIR_BYTES, STRUCTS, Embed, Refs, Words, guard
-from vmconc.memory.table import BATCH, DIRECTORY, ROOMY, SLOTS, SPARE, slot_of
+from vmconc.memory.table import BATCH, DIRECTORY, ROOMY, SLOTS, SPARE, name_hash, slot_of
 from vmconc.memory.twins import Memory, Reference, struct, twins_of
 from vmconc.memory.written import Notes
 
@@ -61,14 +62,21 @@ class Sizes:
     frames: int = 0
 
 
-def layout_digest() -> int:
-    """Return 60 bits over every declaration: two builds with different layouts never share a mapping."""
+def layout_digest(names: Iterable[str]) -> int:
+    """Return 60 bits over some declarations and what they embed: different layouts never share a mapping."""
     text = "\n".join(
         f"{name}.{field.name}@{field.offset}:{field.kind}"
-        for name, declared in sorted(STRUCTS.items())
-        for field in declared.fields.values()
+        for name in sorted(with_embedded({*names, "Machine", "Table"}))
+        for field in STRUCTS[name].fields.values()
     )
     return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
+
+
+def with_embedded(names: set[str]) -> set[str]:
+    """Add the structs that some structs embed, and those that these embed."""
+    kinds = [field.kind for name in names for field in STRUCTS[name].fields.values()]
+    more = {kind.struct for kind in kinds if isinstance(kind, Embed)} - names
+    return with_embedded(names | more) if more else names
 
 
 def check_slots(tables: dict[str, int]) -> None:
@@ -101,6 +109,10 @@ class Segment:
     def table(self, name: str) -> Reference:
         """Return the Table record of a struct."""
         return self.ref("Table", DIRECTORY + slot_of(name) * STRUCTS["Table"].stride)
+
+    def structs(self) -> list[str]:
+        """Return the names of the structs that have a table here."""
+        return [name for name in STRUCTS if self.table(name).name == name_hash(name)]
 
     def nth(self, name: str, index: int) -> Reference:
         """Return record `index` of a table."""
@@ -160,11 +172,11 @@ def create(sizes: Sizes, build: Build, directory: Path = Path("/dev/shm"), cpus:
     for name, first in places.items():
         table = segment.table(name)
         table.first, table.stride = first, STRUCTS[name].stride
-        table.capacity, table.slot = sizes.tables[name], slot_of(name)
+        table.capacity, table.slot, table.name = sizes.tables[name], slot_of(name), name_hash(name)
         roomy = table.capacity >= ROOMY * (cpus + 1)
         table.batch, table.spare = (BATCH, SPARE) if roomy else (1, 0)
     machine = segment.machine
-    machine.magic, machine.digest, machine.size, machine.cpus = MAGIC, layout_digest(), size, cpus
+    machine.magic, machine.digest, machine.size, machine.cpus = MAGIC, layout_digest(sizes.tables), size, cpus
     machine.pool, machine.frames, machine.seed = pool, sizes.frames, seed
     return segment
 
@@ -198,6 +210,6 @@ def attach(path: Path, build: Build) -> Segment:
         raise SegmentError(f"{path} has {size} bytes: it is no segment of vmconc")
     segment = Segment(fd, size, build)
     machine = segment.machine
-    if machine.magic != MAGIC or machine.digest != layout_digest() or machine.size != size:
+    if machine.magic != MAGIC or machine.size != size or machine.digest != layout_digest(segment.structs()):
         raise SegmentError(f"{path} is no segment of this version of vmconc, or it is cut short")
     return segment

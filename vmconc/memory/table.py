@@ -34,6 +34,7 @@ class Table:
     stride: int = guard("layout")  # bytes
     capacity: int = guard("layout")  # records
     slot: int = guard("layout")  # index into FreeLists
+    name: int = guard("layout")  # a hash of the struct's name: several structs may have the same slot
     fresh: int = guard("atomic")  # records never yet handed out begin here
     spin: int = guard("atomic")
     head: int = guard("spin")  # shared free list
@@ -50,9 +51,14 @@ class FreeLists:
     count: Words(SLOTS) = guard("cpu")
 
 
+def name_hash(name: str) -> int:
+    """Return what tells the struct of a table."""
+    return zlib.crc32(name.encode())
+
+
 def slot_of(name: str) -> int:
     """Return the table number of a struct: from its name, so that it does not depend on the order of imports."""
-    return zlib.crc32(name.encode()) % SLOTS
+    return name_hash(name) % SLOTS
 
 
 def table(near, name: str):

@@ -1,0 +1,81 @@
+"""A run that goes on, looked at from another process."""
+
+import json
+import time
+
+import pytest
+from helpers_runs import BASE, PAGE, start_command
+from test_coordinator_stuck import Scene
+
+from vmconc.cli.failures import guarded
+from vmconc.cli.main import app
+from vmconc.coordinator.dump import described
+
+WAITS = f'''"""One CPU waits for the disk, and the other for what it must follow."""
+OPTIONS = {{}}
+
+
+def program(build, cpus, options):
+    file, lwp = build.file("data", 64), build.spawn()
+    build.mmap(lwp, {BASE}, 64 * {PAGE}, 1, 1, file)
+    for page in range(64):
+        build.touch(lwp, {BASE} + page * {PAGE})
+    build.touch(build.spawn(), {BASE})
+'''
+
+
+@pytest.fixture
+def scene(monkeypatch):
+    return Scene(monkeypatch)
+
+
+def test_a_cycle_and_those_behind_it_are_told(scene, tmp_path):
+    for cpu in (0, 1):
+        scene.hold(cpu, cpu)
+        scene.sleep(cpu, scene.page(1 - cpu))
+        scene.segment.nth("Cpu", cpu).wait_since = time.monotonic_ns() - 5_000_000_000
+    scene.sleep(2, scene.page(0))
+    found = described(scene.segment, tmp_path, 1)
+    assert (found.cycle, found.victims) == ([0, 1], [2])
+    assert "cycle: cpu 0 waits for cpu 1 waits for cpu 0" in found.lines
+    assert found.lines[-1] == "behind the cycle: cpu 2"
+    slept = next(line for line in found.lines if line.startswith("cpu 1 has slept for "))
+    assert float(slept.split()[5].replace(",", "")) >= 5000
+
+
+def test_who_waits_for_a_cpu_that_runs_is_no_victim(scene, tmp_path):
+    scene.hold(0, 0)
+    scene.sleep(1, scene.page(0))
+    found = described(scene.segment, tmp_path, 1)
+    assert (found.cycle, found.victims, found.wait_for[0]["to"]) == ([], [], 0)
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [(["nothing"], "nothing is no run that goes on"), (["1"], "1 coordinates no run below runs")],
+)
+def test_what_is_no_live_run_is_refused(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert guarded(app, ["dump", *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parallel
+def test_a_run_is_looked_at_from_another_process_by_its_directory_and_by_its_number(tmp_path):
+    (tmp_path / "waits.py").write_text(WAITS)
+    process = start_command(tmp_path, "run", "waits.py", "--cpus", "1", "--io-latency", "1s", "--time-limit", "60")
+    try:
+        deadline = time.monotonic() + 200
+        while not (live := list(tmp_path.glob("runs/*/live.json"))):
+            assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+            time.sleep(0.05)
+        waiting = {}
+        while not waiting:
+            by_directory = start_command(tmp_path, "dump", str(live[0].parent), "--json")
+            waiting = json.loads(by_directory.communicate()[0])["cpus"][0]["waits_for"]
+        assert waiting["instance"].startswith("IoRequest ") and waiting["site"] == "disk.io"
+        by_number = start_command(tmp_path, "dump", str(process.pid))
+        assert "which is up to the disk" in by_number.communicate()[0] and by_number.returncode == 0
+    finally:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,81 @@
+"""Looks at a run that goes on, from another process: who holds what and who waits for whom, read without a lock."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vmconc.coordinator import deadlock
+from vmconc.coordinator.errors import UsageError
+from vmconc.memory.build import Build
+from vmconc.memory.segment import SegmentError, attach
+from vmconc.protocols import load_protocol
+from vmconc.vm import boot, run  # noqa: F401 (declare what a machine consists of, and where its CPUs wait)
+
+LIVE = "live.json"
+
+
+class Dump(msgspec.Struct):
+    """A run at one instant.  CPUs go on meanwhile, so what stands in two records may be of two instants."""
+
+    run_dir: str
+    pid: int  # of the coordinator
+    cpus: list[dict[str, Any]]
+    wait_for: list[dict[str, Any]]
+    cycle: list[int]  # CPUs that wait for one another, in order
+    victims: list[int]  # CPUs that wait for one of those
+    lines: list[str]  # the same for people
+
+
+def dump(what: str, runs: Path) -> Dump:
+    """Describe the live run in a directory, or that of a coordinator's pid.
+
+    Raises UsageError if there is none that can be looked at.
+    """
+    directory = of_pid(int(what), runs) if what.isdigit() else Path(what)
+    try:
+        live = json.loads((directory / LIVE).read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{directory} is no run that goes on; name one below --runs-dir that has {LIVE}") from error
+    if not live["protocol"]:
+        raise UsageError(f"{directory} runs a program about locks: only runs of the machine can be looked at")
+    load_protocol(live["protocol"])
+    try:
+        segment = attach(Path(live["path"]), Build(live["mode"], live["protocol"]))
+    except SegmentError as error:
+        raise UsageError(f"{directory}: {error}") from error
+    return described(segment, directory, live["pid"])
+
+
+def of_pid(pid: int, runs: Path) -> Path:
+    """Return the directory of the run that a process coordinates.  Raises UsageError if there is none."""
+    for path in sorted(runs.glob(f"*/{LIVE}")):
+        if json.loads(path.read_text())["pid"] == pid:
+            return path.parent
+    raise UsageError(f"{pid} coordinates no run below {runs}; name the process that vmconc run started, or --runs-dir")
+
+
+def described(segment: Any, directory: Path, pid: int) -> Dump:
+    """Describe a machine as it stands."""
+    found = deadlock.describe(segment)
+    now = time.monotonic_ns()
+    lines = deadlock.say(found) + [since(state, now) for state in found["cpus"] if state["waits_for"]]
+    caught = victims(found)
+    if caught:
+        lines.append(f"behind the cycle: {', '.join(f'cpu {cpu}' for cpu in caught)}")
+    return Dump(str(directory), pid, found["cpus"], found["wait_for"], found["cycle"], caught, lines)
+
+
+def since(state: dict[str, Any], now: int) -> str:
+    """Say for how long a CPU has slept."""
+    return f"cpu {state['cpu']} has slept for {(now - state['waits_for']['since']) / 1e6:,.1f} ms"
+
+
+def victims(found: dict[str, Any]) -> list[int]:
+    """Return the CPUs outside a cycle that wait for one in it, at first or at second hand."""
+    caught, ring = set(found["cycle"]), set(found["cycle"])
+    while more := {edge["from"] for edge in found["wait_for"] if edge["to"] in caught} - caught:
+        caught |= more
+    return sorted(caught - ring)
