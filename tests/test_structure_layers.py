@@ -15,7 +15,8 @@ MAY = {
     "protocols": KERNELS, "program": {"vm", "vmconc"}, "traces": {"program", "vm"}, "checks": KERNELS | {"protocols"},
     "coordinator": KERNELS | {"checks", "program", "protocols", "traces", "vmconc"},
     "concurrent": KERNELS | {"explore"}, "explore": SHELL | {"concurrent"}, "pytest_plugin": {"explore"},
-    "analysis": KERNELS, "cli": SHELL | {"analysis"}, "__main__": {"cli"},
+    "analysis": KERNELS, "export": KERNELS | {"analysis"},
+    "cli": SHELL | {"analysis", "export"}, "__main__": {"cli"},
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from vmconc.cli import (
     doctor,
     dump,
     explore,
+    export,
     fault,
     heat,
     histogram,
@@ -21,6 +22,7 @@ from vmconc.cli import (
     replay,
     report,
     run,
+    sql,
 )
 from vmconc.cli.failures import guarded
 
@@ -33,6 +35,8 @@ app.command("check", short_help="Check a recorded run's events against every rul
 app.command("report", short_help="Sum up a recorded run's waits and holds.")(report.report)
 app.command("histogram", short_help="Show how long a recorded run's waits or holds lasted.")(histogram.histogram)
 app.command("heat", short_help="Show when a recorded run's CPUs waited for which class.")(heat.heat)
+app.command("export", short_help="Write a recorded run for other tools.")(export.export)
+app.command("sql", short_help="Ask a recorded run in SQL.")(sql.sql)
 app.command("dump", short_help="Show who waits for whom in a run that goes on.")(dump.dump)
 app.command("compare", short_help="Run it under both protocols, side by side.")(compare.compare)
 app.command("fault", short_help="Execute one fault and print every lock operation.")(fault.fault)
