@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from helpers_events import BUSY, CHAIN_LOCK, COUNT, MAP, MAP_2, OBJECT, SPIN, S, X, gave, story, took
+from helpers_events import BUSY, CHAIN_2, CHAIN_LOCK, COUNT, MAP, MAP_2, OBJECT, SPIN, S, X, gave, story, took
 from helpers_runs import PAGE, options, shared_file, zero_fill
 
 from vmconc.analysis.check import check, check_run
@@ -33,6 +33,10 @@ from vmconc.schedule.steps import (
 def broken(events):
     """Return how often each rule was found broken."""
     return {found.rule: found.count for found in check(events, "").broken}
+
+
+def pair(cpu, outer, inner):
+    return took(cpu, outer), took(cpu, inner), gave(cpu, inner), gave(cpu, outer)
 
 
 SLEEPS, WAKES, ENDS = (0, STEP_SLEEP), (0, STEP_WAKE), (0, STEP_END)
@@ -66,6 +70,10 @@ TWINS = {  # rule: protocol, events that break it once, events that do not
         "backing", [took(0, CHAIN_LOCK), took(1, CHAIN_LOCK, S)],
         [took(0, CHAIN_LOCK, S), took(1, CHAIN_LOCK, S), gave(0, CHAIN_LOCK, S), gave(1, CHAIN_LOCK, S),
          took(1, CHAIN_LOCK)],
+    ),
+    "order-cycle": (
+        "chained", [*pair(0, CHAIN_LOCK, CHAIN_2), *pair(1, CHAIN_2, CHAIN_LOCK)],
+        [*pair(0, CHAIN_LOCK, CHAIN_2), *pair(1, CHAIN_LOCK, CHAIN_2)],
     ),
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ import numpy as np
 from vmconc.analysis.events import Events, load
 from vmconc.analysis.held import SLEEP_WITH_SPINLOCK, SLEEP_WITH_TOKEN, held_rules
 from vmconc.analysis.names import lock_name, site_name
+from vmconc.analysis.order_rule import order_rule
 from vmconc.analysis.owners import READER_AND_WRITER, TWO_WRITERS, owner_rules
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
 from vmconc.locks.rules import RULES
@@ -39,6 +40,7 @@ class Checked(msgspec.Struct):
     rules: list[str]  # that were checked
     broken: list[Broken]
     not_checked: list[str]
+    notes: list[str]
 
     @property
     def exit_code(self) -> int:
@@ -53,7 +55,7 @@ def check_run(path: Path) -> Checked:
 
 def check(events: Events, run_dir: str) -> Checked:
     """Check events."""
-    checked = Checked(run_dir, len(events.raw), [], [], not_checked(events))
+    checked = Checked(run_dir, len(events.raw), [], [], not_checked(events), [])
     if events.lost:
         return checked
     for rule, places in [*held_rules(events), *owner_rules(events)]:
@@ -62,6 +64,11 @@ def check(events: Events, run_dir: str) -> Checked:
         if len(places):
             examples = [say(events, place) for place in places[:EXAMPLES]]
             checked.broken.append(Broken(name, meaning, len(places), examples))
+    name, meaning, sure, unsure = order_rule(events)
+    checked.rules.append(name)
+    if sure:
+        checked.broken.append(Broken(name, meaning, len(sure), sure[:EXAMPLES]))
+    checked.notes += unsure
     return checked
 
 

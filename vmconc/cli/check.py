@@ -36,5 +36,7 @@ def show(checked: "Checked") -> None:
     if not checked.broken:
         clean = "nothing broken: " + ", ".join(checked.rules)
         out.print(clean if checked.rules else "nothing was checked", markup=False)
+    for line in checked.notes:
+        out.print(f"note: {line}", markup=False)
     for line in checked.not_checked:
         out.print(f"not checked: {line}", markup=False)
