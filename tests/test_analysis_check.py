@@ -12,6 +12,7 @@ from vmconc.analysis.check import check, check_run
 from vmconc.analysis.events import RunError, load
 from vmconc.coordinator.single import run_once
 from vmconc.explore.lockrun import run_locks
+from vmconc.locks.classes import VM_MAP
 from vmconc.memory.jit import jit_off
 from vmconc.program.programs import lock_program
 from vmconc.schedule.steps import (
@@ -26,6 +27,8 @@ from vmconc.schedule.steps import (
     STEP_SLEEP,
     STEP_TRIED,
     STEP_UPGRADE,
+    STEP_WAIT,
+    STEP_WAITED,
     STEP_WAKE,
 )
 
@@ -70,6 +73,10 @@ TWINS = {  # rule: protocol, events that break it once, events that do not
         "backing", [took(0, CHAIN_LOCK), took(1, CHAIN_LOCK, S)],
         [took(0, CHAIN_LOCK, S), took(1, CHAIN_LOCK, S), gave(0, CHAIN_LOCK, S), gave(1, CHAIN_LOCK, S),
          took(1, CHAIN_LOCK)],
+    ),
+    "blame-sum": (
+        "backing", [(0, STEP_WAIT, 0, X, 0, VM_MAP, 9), (0, STEP_WAITED, 0, X, 0, VM_MAP, 5)],
+        [(0, STEP_WAIT, 0, X, 0, VM_MAP, 5), (0, STEP_WAITED, 0, X, 0, VM_MAP, 9)],
     ),
     "order-cycle": (
         "chained", [*pair(0, CHAIN_LOCK, CHAIN_2), *pair(1, CHAIN_2, CHAIN_LOCK)],

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from vmconc.analysis.blame import not_charged
 from vmconc.analysis.events import Events, load
 from vmconc.analysis.held import SLEEP_WITH_SPINLOCK, SLEEP_WITH_TOKEN, held_rules
 from vmconc.analysis.names import lock_name, site_name
@@ -14,10 +15,12 @@ from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
 from vmconc.locks.rules import RULES
 from vmconc.schedule.steps import STEP_NAMES
 
+BLAME_SUM = "blame-sum"
 OWN_RULES = {
     SLEEP_WITH_TOKEN: "a CPU that sleeps owns no token (invariant 4)",
     SLEEP_WITH_SPINLOCK: "a CPU that sleeps holds no spinlock",
     TWO_WRITERS: "a lock that is held exclusively is given to nobody else exclusively (invariant 31)",
+    BLAME_SUM: "each wait is charged to those who held the lock, or to nobody, to the last tick",
     READER_AND_WRITER: "a lock is held shared or exclusively, never both by different CPUs",
 }
 EXAMPLES = 3
@@ -58,7 +61,7 @@ def check(events: Events, run_dir: str) -> Checked:
     checked = Checked(run_dir, len(events.raw), [], [], not_checked(events), [])
     if events.lost:
         return checked
-    for rule, places in [*held_rules(events), *owner_rules(events)]:
+    for rule, places in [*held_rules(events), *owner_rules(events), (BLAME_SUM, not_charged(events))]:
         name, meaning = RULES[rule] if isinstance(rule, int) else (rule, OWN_RULES[rule])
         checked.rules.append(name)
         if len(places):

@@ -8,12 +8,12 @@ from vmconc.analysis.spans import Spans
 from vmconc.schedule.steps import STEP_ACQUIRE, STEP_DOWNGRADE, STEP_TRIED, STEP_UPGRADE
 
 
-def stretches(events: Events) -> Spans:
+def stretches(events: Events, locks: np.ndarray | None = None) -> Spans:
     """Return every stretch of a hold in one mode, by where it begins; one without end ends behind its CPU's last event.
 
-    Its site is where the lock was acquired, also after a sleep or a change of mode.
+    `locks`: only of these.  Its site is where the lock was acquired, also after a sleep or a change of mode.
     """
-    rows, gain = opened_and_closed(events)
+    rows, gain = opened_and_closed(events, locks)
     columns = events.cpu[rows], events.raw["lock"][rows], events.cls[rows]
     rank = np.lexsort(columns[::-1])
     rows, gain, (cpu, lock, cls) = rows[rank], gain[rank], (column[rank] for column in columns)
@@ -35,10 +35,12 @@ def stretches(events: Events) -> Spans:
     )
 
 
-def opened_and_closed(events: Events) -> tuple[np.ndarray, np.ndarray]:
+def opened_and_closed(events: Events, locks: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Return places of events, and 1 where a stretch opens there, -1 where one closes; a change of mode does both."""
     changes = np.isin(events.action, (STEP_UPGRADE, STEP_DOWNGRADE))
     rows = np.flatnonzero((events.gain != 0) | changes)
+    if locks is not None:
+        rows = rows[np.isin(events.raw["lock"][rows], locks)]
     twice = changes[rows]
     gain = np.repeat(events.gain[rows].astype(np.int64), twice + 1)
     rows = np.repeat(rows, twice + 1)
