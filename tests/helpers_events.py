@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 
 from vmconc.analysis.events import EVENT, FOLDER, Events
-from vmconc.locks.classes import CHAIN, EXCLUSIVE, MUTEX, PAGE_SPIN, PIP, SHARED, VM_MAP, VM_OBJECT, VM_PAGE
+from vmconc.locks.classes import CHAIN, EXCLUSIVE, MUTEX, PAGE_SPIN, PIP, RWLOCK, SHARED, VM_MAP, VM_OBJECT, VM_PAGE
 from vmconc.memory.ring import packed
 from vmconc.schedule.steps import (
     STEP_ACQUIRE,
@@ -21,10 +21,10 @@ from vmconc.schedule.steps import (
 )
 
 MAP, MAP_2, OBJECT, CHAIN_LOCK, BUSY, SPIN, COUNT = range(0x1000, 0x8000, 0x1000)
-CHAIN_2, CHAIN_3, MUTEX_1, MUTEX_2 = range(0x8000, 0xC000, 0x1000)
+CHAIN_2, CHAIN_3, MUTEX_1, MUTEX_2, RW = range(0x8000, 0xD000, 0x1000)
 CLASS = {
     MAP: VM_MAP, MAP_2: VM_MAP, OBJECT: VM_OBJECT, CHAIN_LOCK: CHAIN, BUSY: VM_PAGE, SPIN: PAGE_SPIN, COUNT: PIP,
-    CHAIN_2: CHAIN, CHAIN_3: CHAIN, MUTEX_1: MUTEX, MUTEX_2: MUTEX,
+    CHAIN_2: CHAIN, CHAIN_3: CHAIN, MUTEX_1: MUTEX, MUTEX_2: MUTEX, RW: RWLOCK,
 }  # fmt: skip
 GAINS, LOSSES = (STEP_ACQUIRE, STEP_TRIED, STEP_UPGRADE, STEP_REOWN), (STEP_RELEASE, STEP_DOWNGRADE, STEP_LOSE)
 S, X = SHARED, EXCLUSIVE

@@ -192,6 +192,12 @@ def test_a_lock_that_lets_everybody_in_is_found_and_one_that_does_not_is_not(tmp
 
 
 @pytest.mark.skipif(jit_off(), reason="worker processes need the JIT")
+def test_philosophers_who_could_wait_for_one_another_are_found_whether_they_did_or_not(tmp_path):
+    risky = run_locks(lock_program("dining"), {}, 20, options(tmp_path, mode="recorded"))
+    assert {found.rule: found.count for found in check_run(Path(risky.run_dir)).broken} == {"order-cycle": 1}
+
+
+@pytest.mark.skipif(jit_off(), reason="worker processes need the JIT")
 def test_a_ring_that_drops_says_how_many_events_are_missing(tmp_path):
     result = run_once(zero_fill(pages=400), "backing", options(tmp_path, mode="recorded", ring=2, drop=True))
     checked = check_run(Path(result.run_dir))

@@ -15,6 +15,7 @@ from helpers_events import (
     MUTEX_1,
     MUTEX_2,
     OBJECT,
+    RW,
     SPIN,
     S,
     X,
@@ -182,6 +183,19 @@ def test_a_ring_of_three_is_found_once_and_a_chord_makes_another():
     assert [len(ring.edges) for ring in ordered(story(*steps, cpus=4), "").rings] == [3]
     steps += nested(3, CHAIN_2, CHAIN_LOCK)
     assert sorted(len(ring.edges) for ring in ordered(story(*steps, cpus=4), "").rings) == [2, 3]
+
+
+def test_readers_who_need_a_writer_do_not_hide_a_ring_that_needs_none():
+    locks = (CHAIN_LOCK, CHAIN_2, CHAIN_3)
+    pairs = list(zip(locks, (*locks[1:], locks[0]), strict=True))
+    steps = [step for cpu, (one, other) in enumerate(pairs) for step in nested(cpu, (one, X), (other, S))]
+    steps += [step for one, other in pairs for step in nested(3, (other, S), (one, S))]
+    assert sure(*steps) == ["high"] + ["with a waiting writer"] * 3
+
+
+def test_locks_of_a_program_about_locks_are_told_apart_whatever_their_class():
+    assert sure(*nested(0, MUTEX_1, RW), *nested(1, RW, MUTEX_2)) == []
+    assert sure(*nested(0, MUTEX_1, RW), *nested(1, RW, MUTEX_1)) == ["high"]
 
 
 def test_the_check_counts_rings_that_can_close_and_only_mentions_others():

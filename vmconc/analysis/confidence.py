@@ -4,7 +4,6 @@ from itertools import combinations
 
 import numpy as np
 
-from vmconc.analysis.held import TOKENS
 from vmconc.analysis.names import lock_name
 from vmconc.analysis.order import Order, class_name
 from vmconc.analysis.rings import Ring, Step, in_rings
@@ -72,7 +71,7 @@ def held_always(order: Order, request: np.ndarray) -> dict[int, bool]:
     flagged[request] = True
     found = []
     for hold, made in order.pairs():
-        kept = flagged[made] & ~np.isin(order.holds.cls, TOKENS)[hold]
+        kept = flagged[made]
         found.append((order.lock_of_hold[hold[kept]], made[kept], order.holds.mode[hold[kept]]))
     lock, made, mode = (np.concatenate(column) for column in zip(*found, strict=True))
     times = np.bincount(np.unique(np.stack([lock, made]), axis=1)[0])

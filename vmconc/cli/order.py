@@ -71,11 +71,16 @@ def ring_lines(number: int, ring: "OrderRing") -> list[str]:
     for edge in ring.edges:
         seen = edge.example
         lines.append(
-            f"  {edge.held} {edge.held_mode} -> {edge.wanted} {edge.mode}: {edge.count:,} times; first cpu {seen.cpu}, "
+            f"  {edge.held} {edge.held_mode} -> {edge.wanted} {edge.mode}: {times(edge.count)}; first cpu {seen.cpu}, "
             f"{seen.held_lock} since {seen.held_at_ms:.6f} ms at {seen.held_site}, {seen.lock} asked for at "
             f"{seen.at_ms:.6f} ms at {seen.site}"
         )
     return lines
+
+
+def times(count: int) -> str:
+    """Write how often."""
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def edge_table(edges: "list[OrderEdge]") -> Table:
