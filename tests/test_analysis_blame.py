@@ -1,12 +1,17 @@
 """Who is charged for waits: numbers worked out by hand, and sums that are the same to the last tick, always."""
 
+import msgspec
 import numpy as np
 import pytest
-from helpers_events import BUSY, CHAIN_LOCK, CLASS, COUNT, MAP, OBJECT, SPIN, S, X, story
+from helpers_events import BUSY, CHAIN_LOCK, CLASS, COUNT, MAP, OBJECT, SPIN, S, X, story, write_run
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vmconc.analysis.blame import HOLDER, NOBODY, UNKNOWN, WRITER, blame, not_charged
+from vmconc.analysis.blame_told import blamed
+from vmconc.cli import blame as cli
+from vmconc.coordinator.errors import UsageError
+from vmconc.locks.classes import VM_MAP, VM_PAGE
 from vmconc.schedule.steps import (
     STEP_ACQUIRE,
     STEP_DOWNGRADE,
@@ -180,3 +185,43 @@ def test_ticks_that_do_not_divide_are_dealt_out_to_the_last(holders):
     found = charges(*steps, *waits(10, 21, 0, MAP))
     assert sum(found.values()) == 11 and max(found.values()) - min(found.values()) <= 1
     assert np.unique(list(found.values())).size <= 2
+
+
+def two_waits():
+    """CPU 0 waits 30 ticks for a map that CPU 1 holds for 20 of them, CPU 2 waits 9 for a page that nobody holds."""
+    first = [takes(0, 1, MAP, X, 1), *waits(10, 40, 0, MAP, X, 2, [gives(30, 1, MAP)])]
+    return story(*first, *waits(50, 59, 2, BUSY, X, 3), at(60, 1, STEP_WAIT, MAP), cpus=4)
+
+
+def test_rows_say_who_kept_whom_waiting_and_add_up():
+    events = two_waits()
+    events.run["recording"]["sites"] = {"1": "held here", "2": "asked here", "3": "busy"}
+    told = blamed(events, "", "site", [])
+    assert [(row.waiter, row.holder, row.ticks, row.waits) for row in told.rows] == [
+        ("asked here", "held here", 20, 1), ("asked here", "nobody: wake-up", 10, 1), ("busy", "nobody: wake-up", 9, 1),
+    ]  # fmt: skip
+    assert (told.ticks, told.waits, told.never_ended) == (39, 2, 1)
+    assert [(row.waiter, row.holder, row.ticks) for row in blamed(events, "", "cpu", [VM_MAP]).rows] == [
+        ("cpu 0", "cpu 1", 20), ("cpu 0", "nobody: wake-up", 10),
+    ]  # fmt: skip
+    assert [(row.waiter, row.holder, row.ticks) for row in blamed(events, "", "class", [VM_PAGE]).rows] == [
+        ("vm_page", "nobody: wake-up", 9),
+    ]  # fmt: skip
+
+
+def test_the_command_prints_a_matrix_csv_and_json_and_refuses_what_is_wrong(tmp_path, capsys):
+    run = write_run(tmp_path / "run", two_waits())
+    assert cli.blame(run, "cpu") == 0
+    assert "not charged: 1 waits that never ended" in capsys.readouterr().out
+    cli.blame(run, "cpu", csv=True)
+    assert capsys.readouterr().out.startswith("waiter,holder,ticks,nanoseconds,waits\ncpu 0,cpu 1,20,20.0,1\n")
+    cli.blame(run, "cpu", json=True)
+    assert msgspec.json.decode(capsys.readouterr().out)["ticks"] == 39
+    with pytest.raises(UsageError, match="--by 'x' is unknown"):
+        cli.blame(run, "x")
+    with pytest.raises(UsageError, match="--csv has no effect with --json"):
+        cli.blame(run, json=True, csv=True)
+    events = two_waits()
+    events.run["recording"]["dropped"] = [1]
+    with pytest.raises(UsageError, match="1 events were lost"):
+        cli.blame(write_run(tmp_path / "lossy", events))

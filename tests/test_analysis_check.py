@@ -44,6 +44,7 @@ def pair(cpu, outer, inner):
 
 SLEEPS, WAKES, ENDS = (0, STEP_SLEEP), (0, STEP_WAKE), (0, STEP_END)
 READS, READ = (0, STEP_READ), (0, STEP_READ_DONE)
+SLEPT = [took(0, MAP), (1, STEP_WAIT, 0, X, 0, VM_MAP), (1, STEP_SLEEP, MAP, X)]
 TWINS = {  # rule: protocol, events that break it once, events that do not
     "not-held": ("backing", [gave(0, MAP)], [took(0, MAP), gave(0, MAP)]),
     "lock-recursion": (
@@ -78,6 +79,7 @@ TWINS = {  # rule: protocol, events that break it once, events that do not
         "backing", [(0, STEP_WAIT, 0, X, 0, VM_MAP, 9), (0, STEP_WAITED, 0, X, 0, VM_MAP, 5)],
         [(0, STEP_WAIT, 0, X, 0, VM_MAP, 5), (0, STEP_WAITED, 0, X, 0, VM_MAP, 9)],
     ),
+    "lost-wakeup": ("backing", [*SLEPT, gave(0, MAP), (0, STEP_BEGIN)], [*SLEPT, gave(0, MAP), (1, STEP_WAKE)]),
     "order-cycle": (
         "chained", [*pair(0, CHAIN_LOCK, CHAIN_2), *pair(1, CHAIN_2, CHAIN_LOCK)],
         [*pair(0, CHAIN_LOCK, CHAIN_2), *pair(1, CHAIN_LOCK, CHAIN_2)],

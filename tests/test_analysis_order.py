@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 from helpers_events import (
     BUSY,
@@ -24,11 +25,14 @@ from helpers_events import (
     took,
     waited,
     waits,
+    write_run,
 )
 
 from vmconc.analysis.check import check
 from vmconc.analysis.order_told import ordered
+from vmconc.cli import order as cli
 from vmconc.cli.dot import dot_graph
+from vmconc.coordinator.errors import UsageError
 from vmconc.locks.lockmgr import WAIT_UPGRADE
 from vmconc.schedule.steps import (
     STEP_DOWNGRADE,
@@ -211,6 +215,17 @@ def test_the_graph_for_graphviz_marks_what_goes_against_the_order():
     drawn = dot_graph(ordered(story(took(0, BUSY), took(0, MAP), took(0, CHAIN_LOCK, S)), ""))
     assert '"vm_page" -> "vm_map" [label="X -> X\\n1, cpu 0", color=red];' in drawn
     assert '"vm_map" -> "chain" [label="X -> S\\n1, cpu 0"];' in drawn
+
+
+def test_the_command_prints_rings_and_edges_and_writes_the_graph(tmp_path, capsys):
+    run = write_run(tmp_path / "run", story(*nested(0, CHAIN_LOCK, CHAIN_2), *nested(1, CHAIN_2, CHAIN_LOCK)))
+    assert cli.order(run, True, tmp_path / "order.dot") == 1
+    out = capsys.readouterr().out
+    assert "confidence high" in out and (tmp_path / "order.dot").read_text().startswith("digraph")
+    cli.order(run, json=True)
+    assert msgspec.json.decode(capsys.readouterr().out)["rings"][0]["confidence"] == "high"
+    with pytest.raises(UsageError, match="--dot"):
+        cli.order(run, dot=tmp_path / "nowhere" / "order.dot")
 
 
 def test_nothing_is_said_of_events_of_which_some_were_lost():

@@ -31,7 +31,7 @@ class Blamed(msgspec.Struct):
 
     run_dir: str
     by: str
-    cls: str  # only waits for locks of this class; empty: of all
+    classes: list[str]  # only waits for locks of these classes; empty: of all
     waits: int
     ticks: int
     nanoseconds: float
@@ -39,24 +39,23 @@ class Blamed(msgspec.Struct):
     never_ended: int  # waits that are not charged, because they never ended
 
 
-def blame_of_run(path: Path, by: str, cls: str = "", chain: bool = False) -> Blamed:
+def blame_of_run(path: Path, by: str, classes: list[int], chain: bool = False) -> Blamed:
     """Return the blame of a run directory.  Raises RunError if it has no events, or not all of them."""
     events = load(path)
     if events.lost:
         raise RunError(f"{path}: {events.lost:,} events were lost, and who holds what is known only from all of them")
-    return blamed(events, str(path), by, cls, chain)
+    return blamed(events, str(path), by, classes, chain)
 
 
-def blamed(events: Events, run_dir: str, by: str, cls: str = "", chain: bool = False) -> Blamed:
+def blamed(events: Events, run_dir: str, by: str, classes: list[int], chain: bool = False) -> Blamed:
     """Return the blame of events, by site, class or CPU; `chain`: followed to those who keep the holders waiting."""
     found = blame(events, chain)
-    numbers = {name: number for number, name in CLASS_NAMES.items()}
-    wanted = found.waits.cls == numbers[cls] if cls else np.ones(len(found.waits.cls), bool)
-    begun = (events.action == STEP_WAIT) & (np.isin(events.cls, numbers[cls]) if cls else True)
+    wanted = np.isin(found.waits.cls, classes or list(CLASS_NAMES))
+    begun = (events.action == STEP_WAIT) & np.isin(events.cls, classes or list(CLASS_NAMES))
     rows = np.flatnonzero(wanted[found.wait] & (found.ticks > 0))
     ticks = int(found.ticks[rows].sum())
     return Blamed(
-        run_dir, by, cls, int(wanted.sum()), ticks, nanoseconds(events, ticks),
+        run_dir, by, [CLASS_NAMES[cls] for cls in classes], int(wanted.sum()), ticks, nanoseconds(events, ticks),
         matrix(events, found, rows, by), int(begun.sum() - wanted.sum()),
     )  # fmt: skip
 

@@ -5,9 +5,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from vmconc.analysis.asleep import LOST_WAKEUP, lost_wakeups
 from vmconc.analysis.blame import not_charged
 from vmconc.analysis.events import Events, load
 from vmconc.analysis.held import SLEEP_WITH_SPINLOCK, SLEEP_WITH_TOKEN, held_rules
+from vmconc.analysis.limits import HOLD_BUDGET, STARVATION, Limits, limit_rules
 from vmconc.analysis.names import lock_name, site_name
 from vmconc.analysis.order_rule import order_rule
 from vmconc.analysis.owners import READER_AND_WRITER, TWO_WRITERS, owner_rules
@@ -21,9 +23,13 @@ OWN_RULES = {
     SLEEP_WITH_SPINLOCK: "a CPU that sleeps holds no spinlock",
     TWO_WRITERS: "a lock that is held exclusively is given to nobody else exclusively (invariant 31)",
     BLAME_SUM: "each wait is charged to those who held the lock, or to nobody, to the last tick",
+    LOST_WAKEUP: "nobody sleeps at the end on a lock that was given up",
+    HOLD_BUDGET: "no lock is held longer than --hold-budget says of its class",
+    STARVATION: "nobody waits for a lock while others get it more often than --starvation says",
     READER_AND_WRITER: "a lock is held shared or exclusively, never both by different CPUs",
 }
 EXAMPLES = 3
+NO_LIMITS = Limits()
 
 
 class Broken(msgspec.Struct):
@@ -51,17 +57,18 @@ class Checked(msgspec.Struct):
         return 1 if self.broken else 0
 
 
-def check_run(path: Path) -> Checked:
+def check_run(path: Path, limits: Limits = NO_LIMITS) -> Checked:
     """Check a run directory.  Raises RunError if nothing was recorded there."""
-    return check(load(path), str(path))
+    return check(load(path), str(path), limits)
 
 
-def check(events: Events, run_dir: str) -> Checked:
+def check(events: Events, run_dir: str, limits: Limits = NO_LIMITS) -> Checked:
     """Check events."""
     checked = Checked(run_dir, len(events.raw), [], [], not_checked(events), [])
     if events.lost:
         return checked
-    for rule, places in [*held_rules(events), *owner_rules(events), (BLAME_SUM, not_charged(events))]:
+    own = [(BLAME_SUM, not_charged(events)), (LOST_WAKEUP, lost_wakeups(events)), *limit_rules(events, limits)]
+    for rule, places in [*held_rules(events), *owner_rules(events), *own]:
         name, meaning = RULES[rule] if isinstance(rule, int) else (rule, OWN_RULES[rule])
         checked.rules.append(name)
         if len(places):

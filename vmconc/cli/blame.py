@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vmconc.cli import options as o
-from vmconc.cli.check import Run
+from vmconc.cli.recorded import Class, Run, class_numbers, one_of, reading
+from vmconc.coordinator.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from vmconc.analysis.blame_told import Blamed
 
 By = Annotated[str, typer.Option("--by", help="What waiters and holders are put together by: site, class or cpu.")]
-Class = Annotated[str, typer.Option("--class", metavar="NAME", help="Only waits for locks of this class.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print rows of comma-separated values.")]
 Chain = Annotated[
     bool, typer.Option("--chain", help="Where a holder waits itself, charge those who keep it waiting instead.")
@@ -24,28 +24,25 @@ COLUMNS = 4  # holders that have a column of their own
 
 
 def blame(
-    run: Run, by: By = "site", cls: Class = "", chain: Chain = False, csv: Csv = False, json: o.Json = False
+    run: Run,
+    by: By = "site",
+    classes: Class = [],  # noqa: B006 (typer copies it)
+    chain: Chain = False,
+    csv: Csv = False,
+    json: o.Json = False,
 ) -> int:
     """Charge the time that CPUs waited for locks to those who held them.
 
     Example: vmconc blame runs/20261123-181845-sh-pipeline-backing --class vm_object
     """
     from vmconc.analysis.blame_told import WAYS, blame_of_run
-    from vmconc.analysis.events import RunError
     from vmconc.cli.show import print_json
-    from vmconc.coordinator.errors import UsageError
-    from vmconc.locks.classes import CLASS_NAMES
 
-    if by not in WAYS:
-        raise UsageError(f"--by {by}: give one of {', '.join(WAYS)}")
-    if cls and cls not in CLASS_NAMES.values():
-        raise UsageError(f"--class {cls}: give one of {', '.join(CLASS_NAMES.values())}")
+    one_of("--by", by, WAYS)
     if csv and json:
-        raise UsageError("--csv and --json: give one of them")
-    try:
-        told = blame_of_run(run, by, cls, chain)
-    except RunError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError("--csv has no effect with --json; choose one")
+    with reading():
+        told = blame_of_run(run, by, class_numbers(classes), chain)
     if json:
         print_json(told)
     elif csv:
@@ -67,7 +64,7 @@ def show(told: "Blamed") -> None:
     from vmconc.cli.show import console
 
     out = console()
-    what = f" for {told.cls}" if told.cls else ""
+    what = f" for {', '.join(told.classes)}" if told.classes else ""
     out.print(f"{told.run_dir}: {told.waits:,} waits{what}, {told.nanoseconds / 1e6:,.3f} ms", markup=False)
     if told.never_ended:
         out.print(f"not charged: {told.never_ended:,} waits that never ended", markup=False)

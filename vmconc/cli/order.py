@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from vmconc.cli import options as o
-from vmconc.cli.check import Run
 from vmconc.cli.dot import dot_graph, letter
+from vmconc.cli.recorded import Run, reading
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from vmconc.analysis.order_told import Ordered, OrderEdge, OrderRing
 
 Instances = Annotated[
@@ -25,17 +26,17 @@ def order(run: Run, instances: Instances = False, dot: Dot = None, json: o.Json 
 
     Example: vmconc order runs/20261123-181845-sh-pipeline-backing --dot order.dot
     """
-    from vmconc.analysis.events import RunError
     from vmconc.analysis.order_told import order_of_run
     from vmconc.cli.show import print_json
     from vmconc.coordinator.errors import UsageError
 
-    try:
+    with reading():
         told = order_of_run(run, instances)
+    try:
         if dot:
             dot.write_text(dot_graph(told))
-    except (RunError, OSError) as error:
-        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"--dot {dot}: {error.strerror}") from error
     print_json(told) if json else show(told)
     return told.exit_code
 
@@ -83,8 +84,10 @@ def times(count: int) -> str:
     return "once" if count == 1 else f"{count:,} times"
 
 
-def edge_table(edges: "list[OrderEdge]") -> Table:
+def edge_table(edges: "list[OrderEdge]") -> "Table":
     """Return edges as a table."""
+    from rich.table import Table
+
     table = Table("held", "asked for", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("times", "lock pairs", "cpus", "first ms"):
         table.add_column(name, justify="right")
