@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 
 from vmconc.analysis.events import EVENT, FOLDER, Events
-from vmconc.locks.classes import CHAIN, EXCLUSIVE, PAGE_SPIN, PIP, SHARED, VM_MAP, VM_OBJECT, VM_PAGE
+from vmconc.locks.classes import CHAIN, EXCLUSIVE, MUTEX, PAGE_SPIN, PIP, RWLOCK, SHARED, VM_MAP, VM_OBJECT, VM_PAGE
 from vmconc.memory.ring import packed
 from vmconc.schedule.steps import (
     STEP_ACQUIRE,
@@ -21,17 +21,20 @@ from vmconc.schedule.steps import (
 )
 
 MAP, MAP_2, OBJECT, CHAIN_LOCK, BUSY, SPIN, COUNT = range(0x1000, 0x8000, 0x1000)
+CHAIN_2, CHAIN_3, MUTEX_1, MUTEX_2, RW = range(0x8000, 0xD000, 0x1000)
 CLASS = {
     MAP: VM_MAP, MAP_2: VM_MAP, OBJECT: VM_OBJECT, CHAIN_LOCK: CHAIN, BUSY: VM_PAGE, SPIN: PAGE_SPIN, COUNT: PIP,
+    CHAIN_2: CHAIN, CHAIN_3: CHAIN, MUTEX_1: MUTEX, MUTEX_2: MUTEX, RW: RWLOCK,
 }  # fmt: skip
 GAINS, LOSSES = (STEP_ACQUIRE, STEP_TRIED, STEP_UPGRADE, STEP_REOWN), (STEP_RELEASE, STEP_DOWNGRADE, STEP_LOSE)
 S, X = SHARED, EXCLUSIVE
 
 
 def story(*steps, protocol="backing", cpus=2):
-    """Return the events of (cpu, action, lock, mode, site, class) in the order in which they happened.
+    """Return the events of (cpu, action, lock, mode, site, class, time) in the order in which they happened.
 
     Each step takes a tick, which is a nanosecond; a number among the steps is so many ticks in which nothing happens.
+    A step with a time is stamped with it, whatever the order.
     """
     numbers, rows, time = dict.fromkeys(CLASS, 0), [[] for _ in range(cpus)], 0
     for step in steps:
@@ -43,7 +46,8 @@ def story(*steps, protocol="backing", cpus=2):
         cls = more[3] if len(more) > 3 else CLASS.get(lock, 0)
         numbers[lock] = numbers.get(lock, 0) + (action in GAINS)
         number = numbers[lock] if action in GAINS + LOSSES else 0
-        rows[cpu].append((time, lock, number, int(packed(action, cls, mode, site))))
+        stamp = more[4] if len(more) > 4 else time
+        rows[cpu].append((stamp, lock, number, int(packed(action, cls, mode, site))))
         time += 1
     recording = {"dropped": [0], "unwritten": [0] * cpus, "ticks": (0, 1), "nanoseconds": (0, 1), "sites": {}}
     recording |= {"tables": {}, "waits": [0], "events": [len(rows_of_one) for rows_of_one in rows]}

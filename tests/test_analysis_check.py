@@ -5,13 +5,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from helpers_events import BUSY, CHAIN_LOCK, COUNT, MAP, MAP_2, OBJECT, SPIN, S, X, gave, story, took
+from helpers_events import BUSY, CHAIN_2, CHAIN_LOCK, COUNT, MAP, MAP_2, OBJECT, SPIN, S, X, gave, story, took
 from helpers_runs import PAGE, options, shared_file, zero_fill
 
 from vmconc.analysis.check import check, check_run
 from vmconc.analysis.events import RunError, load
 from vmconc.coordinator.single import run_once
 from vmconc.explore.lockrun import run_locks
+from vmconc.locks.classes import VM_MAP
 from vmconc.memory.jit import jit_off
 from vmconc.program.programs import lock_program
 from vmconc.schedule.steps import (
@@ -26,6 +27,8 @@ from vmconc.schedule.steps import (
     STEP_SLEEP,
     STEP_TRIED,
     STEP_UPGRADE,
+    STEP_WAIT,
+    STEP_WAITED,
     STEP_WAKE,
 )
 
@@ -35,8 +38,13 @@ def broken(events):
     return {found.rule: found.count for found in check(events, "").broken}
 
 
+def pair(cpu, outer, inner):
+    return took(cpu, outer), took(cpu, inner), gave(cpu, inner), gave(cpu, outer)
+
+
 SLEEPS, WAKES, ENDS = (0, STEP_SLEEP), (0, STEP_WAKE), (0, STEP_END)
 READS, READ = (0, STEP_READ), (0, STEP_READ_DONE)
+SLEPT = [took(0, MAP), (1, STEP_WAIT, 0, X, 0, VM_MAP), (1, STEP_SLEEP, MAP, X)]
 TWINS = {  # rule: protocol, events that break it once, events that do not
     "not-held": ("backing", [gave(0, MAP)], [took(0, MAP), gave(0, MAP)]),
     "lock-recursion": (
@@ -66,6 +74,15 @@ TWINS = {  # rule: protocol, events that break it once, events that do not
         "backing", [took(0, CHAIN_LOCK), took(1, CHAIN_LOCK, S)],
         [took(0, CHAIN_LOCK, S), took(1, CHAIN_LOCK, S), gave(0, CHAIN_LOCK, S), gave(1, CHAIN_LOCK, S),
          took(1, CHAIN_LOCK)],
+    ),
+    "blame-sum": (
+        "backing", [(0, STEP_WAIT, 0, X, 0, VM_MAP, 9), (0, STEP_WAITED, 0, X, 0, VM_MAP, 5)],
+        [(0, STEP_WAIT, 0, X, 0, VM_MAP, 5), (0, STEP_WAITED, 0, X, 0, VM_MAP, 9)],
+    ),
+    "lost-wakeup": ("backing", [*SLEPT, gave(0, MAP), (0, STEP_BEGIN)], [*SLEPT, gave(0, MAP), (1, STEP_WAKE)]),
+    "order-cycle": (
+        "chained", [*pair(0, CHAIN_LOCK, CHAIN_2), *pair(1, CHAIN_2, CHAIN_LOCK)],
+        [*pair(0, CHAIN_LOCK, CHAIN_2), *pair(1, CHAIN_LOCK, CHAIN_2)],
     ),
 }  # fmt: skip
 
@@ -174,6 +191,12 @@ def test_a_lock_that_lets_everybody_in_is_found_and_one_that_does_not_is_not(tmp
     sound = run_locks(lock_program("dining"), {"fixed": 1}, 50, options(tmp_path, mode="recorded"))
     checked = check_run(Path(sound.run_dir))
     assert checked.events > 50 * 12 and not checked.broken and sound.exit_code == 0
+
+
+@pytest.mark.skipif(jit_off(), reason="worker processes need the JIT")
+def test_philosophers_who_could_wait_for_one_another_are_found_whether_they_did_or_not(tmp_path):
+    risky = run_locks(lock_program("dining"), {}, 20, options(tmp_path, mode="recorded"))
+    assert {found.rule: found.count for found in check_run(Path(risky.run_dir)).broken} == {"order-cycle": 1}
 
 
 @pytest.mark.skipif(jit_off(), reason="worker processes need the JIT")

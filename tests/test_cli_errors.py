@@ -207,7 +207,7 @@ def test_no_command_shows_help(capsys):
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "compare", "fault", "list", "bench", "doctor", "report", "histogram", "heat"]
+    "command", ["run", "compare", "fault", "list", "bench", "doctor", "report", "histogram", "heat", "order", "blame"]
 )
 def test_every_command_has_help_with_its_options(command, capsys):
     assert guarded(app, [command, "--help"]) == 0

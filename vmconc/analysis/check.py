@@ -5,21 +5,31 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from vmconc.analysis.asleep import LOST_WAKEUP, lost_wakeups
+from vmconc.analysis.blame import not_charged
 from vmconc.analysis.events import Events, load
 from vmconc.analysis.held import SLEEP_WITH_SPINLOCK, SLEEP_WITH_TOKEN, held_rules
+from vmconc.analysis.limits import HOLD_BUDGET, STARVATION, Limits, limit_rules
 from vmconc.analysis.names import lock_name, site_name
+from vmconc.analysis.order_rule import order_rule
 from vmconc.analysis.owners import READER_AND_WRITER, TWO_WRITERS, owner_rules
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
 from vmconc.locks.rules import RULES
 from vmconc.schedule.steps import STEP_NAMES
 
+BLAME_SUM = "blame-sum"
 OWN_RULES = {
     SLEEP_WITH_TOKEN: "a CPU that sleeps owns no token (invariant 4)",
     SLEEP_WITH_SPINLOCK: "a CPU that sleeps holds no spinlock",
     TWO_WRITERS: "a lock that is held exclusively is given to nobody else exclusively (invariant 31)",
+    BLAME_SUM: "each wait is charged to those who held the lock, or to nobody, to the last tick",
+    LOST_WAKEUP: "nobody sleeps at the end on a lock that was given up",
+    HOLD_BUDGET: "no lock is held longer than --hold-budget says of its class",
+    STARVATION: "nobody waits for a lock while others get it more often than --starvation says",
     READER_AND_WRITER: "a lock is held shared or exclusively, never both by different CPUs",
 }
 EXAMPLES = 3
+NO_LIMITS = Limits()
 
 
 class Broken(msgspec.Struct):
@@ -39,6 +49,7 @@ class Checked(msgspec.Struct):
     rules: list[str]  # that were checked
     broken: list[Broken]
     not_checked: list[str]
+    notes: list[str]
 
     @property
     def exit_code(self) -> int:
@@ -46,22 +57,28 @@ class Checked(msgspec.Struct):
         return 1 if self.broken else 0
 
 
-def check_run(path: Path) -> Checked:
+def check_run(path: Path, limits: Limits = NO_LIMITS) -> Checked:
     """Check a run directory.  Raises RunError if nothing was recorded there."""
-    return check(load(path), str(path))
+    return check(load(path), str(path), limits)
 
 
-def check(events: Events, run_dir: str) -> Checked:
+def check(events: Events, run_dir: str, limits: Limits = NO_LIMITS) -> Checked:
     """Check events."""
-    checked = Checked(run_dir, len(events.raw), [], [], not_checked(events))
+    checked = Checked(run_dir, len(events.raw), [], [], not_checked(events), [])
     if events.lost:
         return checked
-    for rule, places in [*held_rules(events), *owner_rules(events)]:
+    own = [(BLAME_SUM, not_charged(events)), (LOST_WAKEUP, lost_wakeups(events)), *limit_rules(events, limits)]
+    for rule, places in [*held_rules(events), *owner_rules(events), *own]:
         name, meaning = RULES[rule] if isinstance(rule, int) else (rule, OWN_RULES[rule])
         checked.rules.append(name)
         if len(places):
             examples = [say(events, place) for place in places[:EXAMPLES]]
             checked.broken.append(Broken(name, meaning, len(places), examples))
+    name, meaning, sure, unsure = order_rule(events)
+    checked.rules.append(name)
+    if sure:
+        checked.broken.append(Broken(name, meaning, len(sure), sure[:EXAMPLES]))
+    checked.notes += unsure
     return checked
 
 

@@ -1,15 +1,26 @@
 """`vmconc check`: the rules again, from what a run has recorded."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from vmconc.cli import options as o
-from vmconc.cli.recorded import Run, reading
+from vmconc.cli.recorded import Run, at_least, class_numbers, reading
 
 if TYPE_CHECKING:
     from vmconc.analysis.check import Checked
+    from vmconc.analysis.limits import Limits
+
+HoldBudget = Annotated[
+    list[str],
+    typer.Option("--hold-budget", metavar="CLASS=TIME", help="Longest hold of a lock of this class; repeat for more."),
+]
+Starvation = Annotated[
+    int, typer.Option("--starvation", help="How often others may get a lock while a CPU waits for it; 0: any number.")
+]
 
 
-def check(run: Run, json: o.Json = False) -> int:
+def check(run: Run, hold_budget: HoldBudget = [], starvation: Starvation = 0, json: o.Json = False) -> int:  # noqa: B006
     """Check a recorded run's events against every rule they can tell of, whatever its CPUs found themselves.
 
     Example: vmconc check runs/20261123-181845-sh-pipeline-backing
@@ -18,9 +29,22 @@ def check(run: Run, json: o.Json = False) -> int:
     from vmconc.cli.show import print_json
 
     with reading():
-        checked = check_run(run)
+        checked = check_run(run, limits(hold_budget, starvation))
     print_json(checked) if json else show(checked)
     return checked.exit_code
+
+
+def limits(budgets: list[str], starvation: int) -> "Limits":
+    """Read the limits that were asked for."""
+    from vmconc.analysis.limits import Limits
+    from vmconc.coordinator.units import duration
+
+    at_least("--starvation", starvation, 0)
+    hold = {}
+    for text in budgets:
+        name, _, most = text.partition("=")
+        hold[class_numbers([name], "--hold-budget")[0]] = duration("--hold-budget", most)
+    return Limits(hold, starvation)
 
 
 def show(checked: "Checked") -> None:
@@ -36,5 +60,7 @@ def show(checked: "Checked") -> None:
     if not checked.broken:
         clean = "nothing broken: " + ", ".join(checked.rules)
         out.print(clean if checked.rules else "nothing was checked", markup=False)
+    for line in checked.notes:
+        out.print(f"note: {line}", markup=False)
     for line in checked.not_checked:
         out.print(f"not checked: {line}", markup=False)

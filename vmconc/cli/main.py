@@ -8,6 +8,7 @@ import typer
 import vmconc
 from vmconc.cli import (
     bench,
+    blame,
     bugs,
     check,
     compare,
@@ -19,6 +20,7 @@ from vmconc.cli import (
     heat,
     histogram,
     listing,
+    order,
     replay,
     report,
     run,
@@ -32,6 +34,8 @@ app = typer.Typer(
 )  # fmt: skip
 app.command("run", short_help="Run a program or trace under one protocol.")(run.run)
 app.command("check", short_help="Check a recorded run's events against every rule.")(check.check)
+app.command("order", short_help="Show in which order a recorded run asked for locks.")(order.order)
+app.command("blame", short_help="Charge a recorded run's waits to who was in the way.")(blame.blame)
 app.command("report", short_help="Sum up a recorded run's waits and holds.")(report.report)
 app.command("histogram", short_help="Show how long a recorded run's waits or holds lasted.")(histogram.histogram)
 app.command("heat", short_help="Show when a recorded run's CPUs waited for which class.")(heat.heat)

@@ -24,13 +24,13 @@ def reading() -> Iterator[None]:
         raise UsageError(str(error)) from error
 
 
-def class_numbers(names: list[str]) -> list[int]:
-    """Return the lock classes of some names."""
+def class_numbers(names: list[str], option: str = "--class") -> list[int]:
+    """Return the lock classes of some names that an option gave."""
     from vmconc.locks.classes import CLASS_NAMES
 
     numbers = {name: cls for cls, name in CLASS_NAMES.items()}
     for name in names:
-        one_of("--class", name, numbers)
+        one_of(option, name, numbers)
     return [numbers[name] for name in names]
 
 

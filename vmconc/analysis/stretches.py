@@ -1,0 +1,49 @@
+"""Who held what, and in which mode: holds cut where an upgrade or downgrade changes them, also those never given up."""
+
+import numpy as np
+
+from vmconc.analysis.events import Events
+from vmconc.analysis.groups import group_starts, sums_before
+from vmconc.analysis.spans import Spans
+from vmconc.schedule.steps import STEP_ACQUIRE, STEP_DOWNGRADE, STEP_TRIED, STEP_UPGRADE
+
+
+def stretches(events: Events, locks: np.ndarray | None = None) -> Spans:
+    """Return every stretch of a hold in one mode, by where it begins; one without end ends behind its CPU's last event.
+
+    `locks`: only of these.  Its site is where the lock was acquired, also after a sleep or a change of mode.
+    """
+    rows, gain = opened_and_closed(events, locks)
+    columns = events.cpu[rows], events.raw["lock"][rows], events.cls[rows]
+    rank = np.lexsort(columns[::-1])
+    rows, gain, (cpu, lock, cls) = rows[rank], gain[rank], (column[rank] for column in columns)
+    starts = group_starts(cpu, lock, cls)
+    level = sums_before(gain, starts) + (gain > 0)
+    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(rows))))
+    order = np.lexsort((level, group))
+    rows, gain, level, group = rows[order], gain[order], level[order], group[order]
+    opens = np.flatnonzero(gain > 0)
+    begin, after = rows[opens], np.minimum(opens + 1, len(rows) - 1)
+    closed = (gain[after] < 0) & (level[after] == level[opens]) & (group[after] == group[opens])
+    end = np.where(closed, rows[after], events.first[1:][events.cpu[begin]])
+    acquired = np.isin(events.action[begin], (STEP_ACQUIRE, STEP_TRIED))
+    site = events.site[begin[np.maximum.accumulate(np.where(acquired, np.arange(len(begin)), 0))]]
+    by_begin = np.argsort(begin, kind="stable")
+    begin = begin[by_begin]
+    return Spans(
+        events, begin, end[by_begin], events.raw["lock"][begin], events.cls[begin], events.mode[begin], site[by_begin]
+    )
+
+
+def opened_and_closed(events: Events, locks: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return places of events, and 1 where a stretch opens there, -1 where one closes; a change of mode does both."""
+    changes = np.isin(events.action, (STEP_UPGRADE, STEP_DOWNGRADE))
+    rows = np.flatnonzero((events.gain != 0) | changes)
+    if locks is not None:
+        rows = rows[np.isin(events.raw["lock"][rows], locks)]
+    twice = changes[rows]
+    gain = np.repeat(events.gain[rows].astype(np.int64), twice + 1)
+    rows = np.repeat(rows, twice + 1)
+    gain[gain == 0] = -1
+    gain[np.diff(rows, prepend=-1) == 0] = 1
+    return rows, gain
