@@ -26,6 +26,7 @@ def test_every_touch_of_fresh_memory_is_one_zero_fill(protocol, cpus, tmp_path):
     assert sum(cpu.faults for cpu in result.per_cpu) == 128 and len(result.per_cpu) == cpus
 
 
+@pytest.mark.slow  # two builds that no other fast test needs
 @pytest.mark.parametrize("protocol", protocol_names())
 def test_mode_off_counts_faults_and_no_locks(protocol, tmp_path):
     result = run(zero_fill(), tmp_path, protocol, mode="off")

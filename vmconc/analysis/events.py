@@ -106,11 +106,20 @@ def load(path: Path) -> Events:
         raise RunError(f"{path} is no run: run.json cannot be read; name a directory below --runs-dir") from error
     if not isinstance(run, dict) or not run.get("recording"):
         raise RunError(f"{path} has no events; record some with vmconc run --mode recorded")
-    counts = run["recording"]["events"]
-    parts = []
-    for index, count in enumerate(counts):
-        found = np.fromfile(path / FOLDER / f"cpu{index}", EVENT)
-        if len(found) < count - run["recording"]["unwritten"][index]:
-            raise RunError(f"{path / FOLDER / f'cpu{index}'} is cut short: {len(found):,} of {count:,} events")
-        parts.append(found)
-    return Events(run, np.concatenate(parts), np.concatenate([[0], np.cumsum([len(part) for part in parts])]))
+    files = [path / FOLDER / f"cpu{index}" for index in range(len(run["recording"]["events"]))]
+    first = np.concatenate([[0], np.cumsum([count_of(file, run, index) for index, file in enumerate(files)])])
+    raw = np.empty(first[-1], EVENT)
+    for file, begin, end in zip(files, first[:-1], first[1:], strict=True):
+        with file.open("rb") as opened:
+            opened.readinto(raw[begin:end].view(np.uint8))
+    return Events(run, raw, first)
+
+
+def count_of(file: Path, run: dict[str, Any], index: int) -> int:
+    """Return how many events a file has.  Raises RunError if it has fewer than its run has written."""
+    recording = run["recording"]
+    found = file.stat().st_size // EVENT.itemsize if file.exists() else 0
+    written = recording["events"][index] - recording["unwritten"][index]
+    if found < written:
+        raise RunError(f"{file} is cut short: {found:,} of {written:,} events")
+    return found

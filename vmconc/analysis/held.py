@@ -40,13 +40,18 @@ Found = tuple[int | str, np.ndarray]  # a rule, by number or name, and the place
 def held_rules(events: Events) -> Iterator[Found]:
     """Yield each rule with the events that broke it."""
     starts = events.first[:-1][np.diff(events.first) > 0]
-    held = {cls: sums_before(np.where(events.cls == cls, events.gain, 0), starts) for cls in np.unique(events.cls)}
+    held = {cls: holds_before(events, cls, starts) for cls in np.unique(events.cls)}
     yield from balance(events)
     yield from ranks(events, held)
     yield HELD_AT_RETURN, left_over(events, starts)
     yield from asleep(events, held)
     if "protocol" in events.run:
         yield page_ins(events, held)
+
+
+def holds_before(events: Events, cls: int, starts: np.ndarray) -> np.ndarray:
+    """Return how many holds of a class its CPU had before each event; narrow, since every class has such a column."""
+    return sums_before(np.where(events.cls == cls, events.gain, 0), starts).astype(np.int16)
 
 
 def balance(events: Events) -> Iterator[Found]:
