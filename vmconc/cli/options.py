@@ -68,7 +68,7 @@ def table_sizes(pairs: list[str]) -> dict[str, int]:
 def run_options(
     *, cpus: int, mode: str, frames: int, seed: int, time_limit: float, stall: float, directory: Path, runs: Path,
     io_latency: str, io_error_rate: float, io_bandwidth: str, fail_fast: bool, no_checks: bool, heuristic: bool,
-    keep: bool, tables: list[str], ring: int = RING, when_full: str = "stop",
+    keep: bool, tables: list[str], ring: int = RING, when_full: str = "stop", bugs: tuple[str, ...] = (),
 ) -> RunOptions:  # fmt: skip
     """Check the values of a command line.  Raises UsageError naming option, value and fix."""
     if cpus < 0:
@@ -80,5 +80,5 @@ def run_options(
         time_limit=time_limit, stall=stall, directory=directory, runs=runs,
         io_latency=duration("--io-latency", io_latency), io_error_rate=probability("--io-error-rate", io_error_rate),
         io_bandwidth=bandwidth("--io-bandwidth", io_bandwidth), fail_fast=fail_fast, checks=not no_checks,
-        heuristic=heuristic, keep=keep, tables=table_sizes(tables),
+        heuristic=heuristic, keep=keep, tables=table_sizes(tables), bugs=bugs,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vmconc.cli import options as o
+from vmconc.coordinator.errors import UsageError
 
 if TYPE_CHECKING:
     from vmconc.coordinator.options import RunOptions
@@ -37,6 +38,9 @@ def run(
     heuristic: o.Heuristic = True,
     keep: o.Keep = True,
     tables: o.Table = [],  # noqa: B006
+    bugs: Annotated[
+        list[str], typer.Option("--bug", metavar="NAME", help="Switch a known bug on (vmconc bugs); repeat for more.")
+    ] = [],  # noqa: B006
     rounds: Annotated[
         int, typer.Option("--rounds", help="Of a lock program: how often its threads run from the beginning.")
     ] = ROUNDS,
@@ -50,6 +54,7 @@ def run(
         cpus=cpus, mode=mode, frames=frames, seed=seed, time_limit=time_limit, stall=stall, directory=directory,
         runs=runs, io_latency=io_latency, io_error_rate=io_error_rate, io_bandwidth=io_bandwidth, fail_fast=fail_fast,
         no_checks=no_checks, heuristic=heuristic, keep=keep, tables=tables, ring=ring, when_full=when_full,
+        bugs=bugs_of(protocol, bugs) if bugs else (),
     )  # fmt: skip
     from vmconc.cli.show import print_json, show_run
     from vmconc.coordinator.resolve import check_protocol, resolve, settings
@@ -57,6 +62,8 @@ def run(
     from vmconc.explore.target import lock_file
 
     if path := lock_file(what):
+        if bugs:
+            raise UsageError(f"--bug {bugs[0]}: {what} is a program about locks and has no protocol; leave it out")
         return run_lock_program(path, settings(given), rounds, options, json)
     check_protocol(protocol)
     plan = resolve(what, options.cpus, settings(given), seed, skip_bad)
@@ -65,11 +72,22 @@ def run(
     return result.exit_code
 
 
+def bugs_of(protocol: str, names: list[str]) -> tuple[str, ...]:
+    """Return the bugs to switch on.  Raises UsageError for one that there is not, or that the protocol cannot have."""
+    from vmconc.cli.targets import known_bug
+    from vmconc.explore.bugs import BUGS
+
+    found = tuple(known_bug(name) for name in names)
+    for name in found:
+        if protocol not in BUGS[name].protocols:
+            raise UsageError(f"--bug {name} is one of {' and '.join(BUGS[name].protocols)}; choose another --protocol")
+    return found
+
+
 def run_lock_program(path: str, given: dict[str, str], rounds: int, options: "RunOptions", json: bool) -> int:
     """Run the threads of a program about locks and print what its locks did."""
     from vmconc.cli.show import print_json
     from vmconc.cli.show_explore import show_lock_run
-    from vmconc.coordinator.errors import UsageError
     from vmconc.explore.lockrun import run_locks
     from vmconc.explore.target import numbers
     from vmconc.program.errors import ProgramError

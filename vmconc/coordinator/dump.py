@@ -43,7 +43,7 @@ def dump(what: str, runs: Path) -> Dump:
         raise UsageError(f"{directory} runs a program about locks: only runs of the machine can be looked at")
     load_protocol(live["protocol"])
     try:
-        segment = attach(Path(live["path"]), Build(live["mode"], live["protocol"]))
+        segment = attach(Path(live["path"]), Build(live["mode"], live["protocol"], tuple(live["bugs"])))
     except SegmentError as error:
         raise UsageError(f"{directory}: {error}") from error
     return described(segment, directory, live["pid"])

@@ -44,7 +44,7 @@ class Job:
 def run_plan(job: Job) -> RunResult:
     """Execute a plan once and return what came of it.  No process is left; the mapping goes with `segment`."""
     segment = make_machine(job.plan, job.protocol, job.options)
-    job.directory.announce(segment.fd, job.protocol, job.options.mode)
+    job.directory.announce(segment.fd, job.protocol, job.options.mode, job.options.bugs)
     clocks = Clocks()
     crew: list[BaseProcess] = []
     try:

@@ -24,7 +24,7 @@ NO_TABLE = ("frames", "heuristic", "fail_fast", "seed", "ring", "ring_stops")
 
 def make_machine(plan: Plan, protocol: str, options: RunOptions) -> Any:
     """Return the segment of a booted machine."""
-    build = Build(options.mode, protocol)
+    build = Build(options.mode, protocol, options.bugs)
     return booted(plan, build, machine_options(options), options.cpus, options.directory)
 
 

@@ -32,6 +32,7 @@ class RunOptions:
     checks: bool = True  # check the shared state when nothing runs any more
     heuristic: bool = True  # backing: EXCL_HEUR
     keep: bool = True  # keep the run directory
+    bugs: tuple[str, ...] = ()  # known bugs that are switched on
     tables: dict[str, int] = field(default_factory=dict)  # records of a table, where the default is too small
 
     def __post_init__(self) -> None:

@@ -28,10 +28,11 @@ class RunDirectory:
         draft.replace(target)
         return target
 
-    def announce(self, fd: int, protocol: str, mode: str) -> None:
+    def announce(self, fd: int, protocol: str, mode: str, bugs: tuple[str, ...] = ()) -> None:
         """Write how another process reaches the live mapping."""
         pid = os.getpid()
-        live = {"pid": pid, "fd": fd, "path": f"/proc/{pid}/fd/{fd}", "protocol": protocol, "mode": mode}
+        build = {"protocol": protocol, "mode": mode, "bugs": bugs}
+        live = {"pid": pid, "fd": fd, "path": f"/proc/{pid}/fd/{fd}", **build}
         self.write_json("live.json", json.dumps(live).encode())
 
     def close(self, keep: bool = True) -> None:

@@ -9,7 +9,7 @@ from vmconc.program.plan import Plan
 
 def run_once(plan: Plan, protocol: str, options: RunOptions, show: bool = False) -> RunResult:
     """Run the plan and leave `run.json`."""
-    with Session([Build(options.mode, protocol)], options, f"{plan.name}-{protocol}", show) as session:
+    with Session([Build(options.mode, protocol, options.bugs)], options, f"{plan.name}-{protocol}", show) as session:
         result = session.run(plan, protocol)
         session.directory.write_json("run.json", encode(result))
     return result
