@@ -52,7 +52,7 @@ def acquisitions(events: Events) -> Spans:
 def waits(events: Events) -> Spans:
     """Return every contended request: from when it was clear that it has to wait until it waits no longer.
 
-    Its lock is the one that was acquired then; of a wait that acquires nothing, what was slept on.
+    Its lock is the one that was acquired then; of a wait that acquires nothing, what was slept on or else asked for.
     """
     rows = np.flatnonzero(np.isin(events.action, (STEP_WAIT, STEP_WAITED)))
     begin, end = pairs(events, rows, STEP_WAIT, STEP_WAITED)

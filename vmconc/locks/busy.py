@@ -102,7 +102,7 @@ def busy_sleep(cpu, busy, also_soft, site):
            exit   same; tokens were lost
     """
     if is_busy(busy, also_soft):
-        since = wait_begins(cpu, VM_PAGE, EXCLUSIVE)
+        since = wait_begins(cpu, offset(busy), VM_PAGE, EXCLUSIVE)
         sleep_if_busy(cpu, busy, also_soft, site)
         wait_ends(cpu, VM_PAGE, since)
 
@@ -116,7 +116,7 @@ def busy_wait(cpu, busy, also_soft, site):
     """
     requested(cpu, offset(busy), VM_PAGE, EXCLUSIVE)
     if not take_busy(cpu, busy, also_soft):
-        since = wait_begins(cpu, VM_PAGE, EXCLUSIVE)
+        since = wait_begins(cpu, offset(busy), VM_PAGE, EXCLUSIVE)
         while not take_busy(cpu, busy, also_soft):
             sleep_if_busy(cpu, busy, also_soft, site)
         wait_ends(cpu, VM_PAGE, since)

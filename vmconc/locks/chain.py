@@ -89,7 +89,7 @@ def chain_acquire(cpu, chain, mode, site):
     else:
         fast = word == 0 and atomic_cas(chain, "word", 0, CHAINLK_EXCL)
     if not fast:
-        since = wait_begins(cpu, CHAIN, mode)
+        since = wait_begins(cpu, offset(chain), CHAIN, mode)
         if mode == SHARED:
             chain_shared(cpu, chain)
         else:
@@ -114,7 +114,7 @@ def chain_wait(cpu, chain):
                 wakeup(cpu, offset(chain))
                 return
         else:
-            since = wait_begins(cpu, CHAIN, SHARED)
+            since = wait_begins(cpu, offset(chain), CHAIN, SHARED)
             chain_sleep(cpu, chain, word, CHAINLK_WAIT, OBJCHNW)
             wait_ends(cpu, CHAIN, since)
 

@@ -246,15 +246,15 @@ def now(cpu):
 
 
 @kernel
-def wait_begins(cpu, cls, mode):
-    """Note that a CPU has to wait; return the time, for `wait_ends`."""
+def wait_begins(cpu, lock, cls, mode):
+    """Note that a CPU has to wait for the lock at an offset; return the time, for `wait_ends`."""
     since = 0
     if tracked(cpu):
         cpu.wait_class = cls
         cpu.wait_mode = mode
         since = now(cpu)
     if recorded(cpu):
-        log_step(cpu, STEP_WAIT, 0, cls, mode, 0)
+        log_step(cpu, STEP_WAIT, lock, cls, mode, 0)
     return since
 
 

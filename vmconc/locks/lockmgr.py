@@ -127,7 +127,7 @@ def lock_shared_timed(cpu, lock, timeout, site):
         requested(cpu, offset(lock), lock.cls, SHARED)
     word = lock.word
     if bars_shared(word) or not atomic_cas(lock, "word", word, word + SHARE):
-        since = wait_begins(cpu, lock.cls, SHARED)
+        since = wait_begins(cpu, offset(lock), lock.cls, SHARED)
         got = enter_shared(cpu, lock, timeout)
         wait_ends(cpu, lock.cls, since)
         if not got:
@@ -195,7 +195,7 @@ def lock_exclusive(cpu, lock, site):
     word = lock.word
     fast = free_for_exclusive(word) and atomic_cas(lock, "word", word, word | EXCL | cpu.index + 1 << OWNER_SHIFT)
     if not fast:
-        since = wait_begins(cpu, lock.cls, EXCLUSIVE)
+        since = wait_begins(cpu, offset(lock), lock.cls, EXCLUSIVE)
         enter_exclusive(cpu, lock)
         wait_ends(cpu, lock.cls, since)
     acquired(cpu, offset(lock), lock.cls, EXCLUSIVE, site)
@@ -244,7 +244,7 @@ def lock_upgrade(cpu, lock):
         else:
             claim = word - SHARE | UPREQ | cpu.index + 1 << UPREQ_SHIFT
             requested_upgrade = atomic_cas(lock, "word", word, claim)
-    since = wait_begins(cpu, lock.cls, EXCLUSIVE)
+    since = wait_begins(cpu, offset(lock), lock.cls, EXCLUSIVE)
     await_ownership(cpu, lock, WAIT_UPGRADE)
     wait_ends(cpu, lock.cls, since)
     changed_mode(cpu, offset(lock), lock.cls, EXCLUSIVE)

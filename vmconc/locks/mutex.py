@@ -77,7 +77,7 @@ def mutex_take(cpu, mutex):
 def mutex_wait(cpu, mutex):
     """Acquire where CPUs run side by side."""
     if not atomic_cas(mutex, "owner", 0, cpu.index + 1):
-        since = wait_begins(cpu, MUTEX, EXCLUSIVE)
+        since = wait_begins(cpu, offset(mutex), MUTEX, EXCLUSIVE)
         while not atomic_cas(mutex, "owner", 0, cpu.index + 1):
             mutex_sleep(cpu, mutex)
         wait_ends(cpu, MUTEX, since)
@@ -150,7 +150,7 @@ def semaphore_wait(cpu, semaphore):
     """Take one off the value where CPUs run side by side."""
     since = 0
     while not semaphore_take(semaphore):
-        since = wait_begins(cpu, SEMAPHORE, SHARED)
+        since = wait_begins(cpu, offset(semaphore), SEMAPHORE, SHARED)
         queue_up(cpu, offset(semaphore), DOWN)
         atomic_swap(semaphore, "waiters", 1)
         if semaphore.value <= 0:
@@ -200,7 +200,7 @@ def condition_pass(cpu, condition, mutex):
     mutex_unlock(cpu, mutex)
     touched(cpu, offset(condition))
     queue_up(cpu, offset(condition), WAIT)
-    since = wait_begins(cpu, CONDITION, SHARED)
+    since = wait_begins(cpu, offset(condition), CONDITION, SHARED)
     block(cpu, FOREVER)
     wait_ends(cpu, CONDITION, since)
 
@@ -211,7 +211,7 @@ def condition_sleep(cpu, condition, mutex):
     seen = condition.signals
     queue_up(cpu, offset(condition), WAIT)
     mutex_unlock(cpu, mutex)
-    since = wait_begins(cpu, CONDITION, SHARED)
+    since = wait_begins(cpu, offset(condition), CONDITION, SHARED)
     if condition.signals == seen:
         block(cpu, FOREVER)
     else:

@@ -61,7 +61,7 @@ def pip_wait(cpu, pip):
            exit   same; it was lost in between
     """
     while pip.word & COUNT != 0:
-        since = wait_begins(cpu, PIP, SHARED)
+        since = wait_begins(cpu, offset(pip), PIP, SHARED)
         prepare(cpu, offset(pip), OBJTRM)
         word = pip.word
         if word & COUNT != 0 and atomic_cas(pip, "word", word, word | WAITING):

@@ -68,7 +68,7 @@ def range_acquire(cpu, ranges, start, end, site):
         other.waited = 1
         prepare(cpu, offset(other), ILOCK)
         spin_unlock(cpu, ranges.spin, RANGE_SPIN)
-        since = wait_begins(cpu, RANGE, EXCLUSIVE)
+        since = wait_begins(cpu, offset(other), RANGE, EXCLUSIVE)
         block(cpu, FOREVER)
         wait_ends(cpu, RANGE, since)
     record.following = ranges.head

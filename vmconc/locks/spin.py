@@ -46,7 +46,7 @@ def spin_lock(cpu, spin, cls, site):
 @kernel
 def spin_slowly(cpu, spin, cls):
     """Look until the spinlock is free, then take it."""
-    since = wait_begins(cpu, cls, EXCLUSIVE)
+    since = wait_begins(cpu, offset(spin), cls, EXCLUSIVE)
     looks = 0
     while spin.owner != 0 or not atomic_cas(spin, "owner", 0, cpu.index + 1):
         looks += 1

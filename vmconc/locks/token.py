@@ -232,7 +232,7 @@ def token_get(cpu, token, mode, site):
 @kernel
 def contended_get(cpu, token, mode):
     """Own the token just pushed: spin a little, then give all others up and own all together."""
-    since = wait_begins(cpu, token.cls, mode)
+    since = wait_begins(cpu, offset(token), token.cls, mode)
     held = cpu.token_count - 1
     for _ in range(spins(cpu)):
         if take(cpu, token, mode, held == 0):

@@ -69,7 +69,7 @@ def chain_below_acquire(cpu, object, mode, site):
     point(cpu, offset(chain), mode)
     bars = CHAINLK_EXCL | CHAINLK_EXCLREQ if mode == SHARED else CHAINLK_EXCL | CHAINLK_MASK
     waits = chain.word & bars != 0
-    since = wait_begins(cpu, CHAIN, mode) if waits else 0
+    since = wait_begins(cpu, offset(chain), CHAIN, mode) if waits else 0
     if mode == SHARED:
         chain_shared(cpu, chain)
     else:
