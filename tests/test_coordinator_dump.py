@@ -9,7 +9,16 @@ from test_coordinator_stuck import Scene
 
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
-from vmconc.coordinator.dump import described
+from vmconc.coordinator.dump import LiveRun, described
+from vmconc.coordinator.top import ClassRate, Looker
+from vmconc.locks.classes import (
+    COUNT_COLUMNS,
+    COUNT_CONTENDED,
+    COUNT_EXCLUSIVE,
+    COUNT_SHARED,
+    COUNT_WAIT,
+    VM_PAGE,
+)
 
 WAITS = f'''"""One CPU waits for the disk, and the other for what it must follow."""
 OPTIONS = {{}}
@@ -50,13 +59,36 @@ def test_who_waits_for_a_cpu_that_runs_is_no_victim(scene, tmp_path):
     assert (found.cycle, found.victims, found.wait_for[0]["to"]) == ([], [], 0)
 
 
+def test_what_locks_do_a_second_is_told_of_the_time_since_the_last_look(scene, tmp_path):
+    scene.hold(0, 0)
+    looker = Looker(LiveRun(scene.segment, tmp_path, 1))
+    counts = scene.segment.nth("Cpu", 1).counts
+    for column, amount in ((COUNT_SHARED, 30), (COUNT_EXCLUSIVE, 10), (COUNT_CONTENDED, 4), (COUNT_WAIT, 600_000_000)):
+        counts[VM_PAGE * COUNT_COLUMNS + column] = amount
+    scene.now += 2
+    sample = looker.look()
+    assert sample.classes == [ClassRate("vm_page", 20.0, 2.0, pytest.approx(0.1))]
+    assert len(sample.cpus) == 3 and sample.cpus[0]["held"][0]["class"] == "vm_page"
+    scene.now += 2
+    assert looker.look().classes == []
+
+
+def test_a_run_is_over_when_nothing_says_any_more_how_to_reach_it(scene, tmp_path):
+    (tmp_path / "live.json").touch()
+    run = LiveRun(scene.segment, tmp_path, 1)
+    assert not run.over
+    (tmp_path / "live.json").unlink()
+    assert run.over
+
+
+@pytest.mark.parametrize("command", ["dump", "top"])
 @pytest.mark.parametrize(
     "arguments, said",
     [(["nothing"], "nothing is no run that goes on"), (["1"], "1 coordinates no run below runs")],
 )
-def test_what_is_no_live_run_is_refused(arguments, said, tmp_path, monkeypatch, capsys):
+def test_what_is_no_live_run_is_refused(command, arguments, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert guarded(app, ["dump", *arguments]) == 2
+    assert guarded(app, [command, *arguments]) == 2
     assert said in capsys.readouterr().err
 
 
@@ -74,6 +106,9 @@ def test_a_run_is_looked_at_from_another_process_by_its_directory_and_by_its_num
             by_directory = start_command(tmp_path, "dump", str(live[0].parent), "--json")
             waiting = json.loads(by_directory.communicate()[0])["cpus"][0]["waits_for"]
         assert waiting["instance"].startswith("IoRequest ") and waiting["site"] == "disk.io"
+        looks = start_command(tmp_path, "top", str(live[0].parent), "--every", "0.1", "--looks", "2", "--json")
+        samples = [json.loads(line) for line in looks.communicate()[0].splitlines()]
+        assert [len(sample["cpus"]) for sample in samples] == [1, 1] and looks.returncode == 0
         by_number = start_command(tmp_path, "dump", str(process.pid))
         assert "which is up to the disk" in by_number.communicate()[0] and by_number.returncode == 0
     finally:

@@ -25,6 +25,7 @@ from vmconc.cli import (
     report,
     run,
     sql,
+    top,
 )
 from vmconc.cli.failures import guarded
 
@@ -41,6 +42,7 @@ app.command("histogram", short_help="Show how long a recorded run's waits or hol
 app.command("heat", short_help="Show when a recorded run's CPUs waited for which class.")(heat.heat)
 app.command("export", short_help="Write a recorded run for other tools.")(export.export)
 app.command("sql", short_help="Ask a recorded run in SQL.")(sql.sql)
+app.command("top", short_help="Watch a run that goes on.")(top.top)
 app.command("dump", short_help="Show who waits for whom in a run that goes on.")(dump.dump)
 app.command("compare", short_help="Run it under both protocols, side by side.")(compare.compare)
 app.command("fault", short_help="Execute one fault and print every lock operation.")(fault.fault)

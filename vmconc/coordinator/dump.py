@@ -3,7 +3,7 @@
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -29,8 +29,27 @@ class Dump(msgspec.Struct):
     lines: list[str]  # the same for people
 
 
+class LiveRun(NamedTuple):
+    """A run that goes on, as another process sees it."""
+
+    segment: Any
+    directory: Path
+    pid: int  # of the coordinator
+
+    @property
+    def over(self) -> bool:
+        """Tell whether it has ended since."""
+        return not (self.directory / LIVE).exists()
+
+
 def dump(what: str, runs: Path) -> Dump:
-    """Describe the live run in a directory, or that of a coordinator's pid.
+    """Describe the live run in a directory, or that of a coordinator's pid.  Raises UsageError as `find_live`."""
+    found = find_live(what, runs)
+    return described(found.segment, found.directory, found.pid)
+
+
+def find_live(what: str, runs: Path) -> LiveRun:
+    """Open the live run in a directory, or that of a coordinator's pid.
 
     Raises UsageError if there is none that can be looked at.
     """
@@ -46,7 +65,7 @@ def dump(what: str, runs: Path) -> Dump:
         segment = attach(Path(live["path"]), Build(live["mode"], live["protocol"], tuple(live["bugs"])))
     except SegmentError as error:
         raise UsageError(f"{directory}: {error}") from error
-    return described(segment, directory, live["pid"])
+    return LiveRun(segment, directory, live["pid"])
 
 
 def of_pid(pid: int, runs: Path) -> Path:
