@@ -49,26 +49,26 @@ class Step:
 @kernel
 def log_step(cpu, action, lock, cls, mode, site):
     """Tell of a step that changes no lock."""
-    if recorded(cpu):
-        record_event(cpu, lock, 0, packed(action, cls, mode, site))
-    if controlled(cpu) and table(cpu, "Step").capacity != 0:
-        append_step(cpu, action, lock, cls, mode, site)
+    tell(cpu, action, lock, 0, cls, mode, site)
 
 
 @kernel
 def log_gain(cpu, action, lock, cls, mode, site):
     """Tell that this CPU has got a lock, or more of it."""
-    if recorded(cpu):
-        record_event(cpu, lock, next_number(cpu, lock), packed(action, cls, mode, site))
-    if controlled(cpu) and table(cpu, "Step").capacity != 0:
-        append_step(cpu, action, lock, cls, mode, site)
+    tell(cpu, action, lock, next_number(cpu, lock) if recorded(cpu) else 0, cls, mode, site)
 
 
 @kernel
 def log_loss(cpu, action, lock, cls, mode, site):
     """Tell that this CPU is about to give up a lock, or some of it."""
+    tell(cpu, action, lock, last_number(cpu, lock) if recorded(cpu) else 0, cls, mode, site)
+
+
+@kernel
+def tell(cpu, action, lock, number, cls, mode, site):
+    """Tell of a step; `number` as in Event."""
     if recorded(cpu):
-        record_event(cpu, lock, last_number(cpu, lock), packed(action, cls, mode, site))
+        record_event(cpu, lock, number, packed(action, cls, mode, site))
     if controlled(cpu) and table(cpu, "Step").capacity != 0:
         append_step(cpu, action, lock, cls, mode, site)
 
