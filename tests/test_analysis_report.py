@@ -202,6 +202,7 @@ def test_long_names_are_printed_whole(tmp_path, capsys):
     assert capsys.readouterr().out.count("a_place_in_the_source_with_quite_a_long_name[of its own]") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(jit_off(), reason="worker processes need the JIT")
 @pytest.mark.parametrize("protocol", ["chained", "backing"])
 def test_a_report_says_what_the_cpus_counted(protocol, tmp_path):

@@ -53,8 +53,8 @@ class Checked(msgspec.Struct):
 
     @property
     def exit_code(self) -> int:
-        """Return 1 if a rule was broken."""
-        return 1 if self.broken else 0
+        """Return 1 if a rule was broken, 2 if nothing could be checked."""
+        return 1 if self.broken else 0 if self.rules else 2
 
 
 def check_run(path: Path, limits: Limits = NO_LIMITS) -> Checked:
@@ -86,8 +86,8 @@ def not_checked(events: Events) -> list[str]:
     """Say which rules these events cannot tell of."""
     if events.lost:
         return [f"everything: {events.lost:,} events were lost, and what is held is known only from all of them"]
-    if "protocol" not in events.run:
-        return ["what the program checks: its threads do"]
+    if not events.protocol:
+        return ["what the program checks: its threads do", "held-at-return: where a round ends is not recorded"]
     return [
         "token-lifo: exchanges of the two topmost tokens are not recorded",
         "io-map-released before the page-in: where a fault looks its entry up is not recorded",

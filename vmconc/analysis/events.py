@@ -82,6 +82,16 @@ class Events:
         return 2 * self.raw["number"] + ((self.gain < 0) | (self.action == STEP_DOWNGRADE))
 
     @property
+    def cpus(self) -> int:
+        """Return how many CPUs there were; of a program about locks each thread has one.  The disk's events follow."""
+        return int(self.run.get("cpus") or self.run.get("threads") or len(self.first) - 1)
+
+    @property
+    def protocol(self) -> str:
+        """Return the protocol; empty: a program about locks was run."""
+        return str(self.run.get("protocol", ""))
+
+    @property
     def lost(self) -> int:
         """Return how many events were not recorded."""
         recording = self.run["recording"]
@@ -103,9 +113,19 @@ def load(path: Path) -> Events:
     try:
         run = msgspec.json.decode((path / "run.json").read_bytes())
     except (OSError, msgspec.DecodeError) as error:
+        if (path / FOLDER).is_dir():
+            raise RunError(f"{path} has no run.json yet: its run goes on, or was killed before its end") from error
         raise RunError(f"{path} is no run: run.json cannot be read; name a directory below --runs-dir") from error
     if not isinstance(run, dict) or not run.get("recording"):
         raise RunError(f"{path} has no events; record some with vmconc run --mode recorded")
+    try:
+        return read(path, run)
+    except (OSError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise RunError(f"{path} is damaged ({type(error).__name__}: {error}); record again") from error
+
+
+def read(path: Path, run: dict[str, Any]) -> Events:
+    """Return the events of a run directory whose run.json was read."""
     files = [path / FOLDER / f"cpu{index}" for index in range(len(run["recording"]["events"]))]
     first = np.concatenate([[0], np.cumsum([count_of(file, run, index) for index, file in enumerate(files)])])
     raw = np.empty(first[-1], EVENT)
@@ -120,6 +140,7 @@ def count_of(file: Path, run: dict[str, Any], index: int) -> int:
     recording = run["recording"]
     found = file.stat().st_size // EVENT.itemsize if file.exists() else 0
     written = recording["events"][index] - recording["unwritten"][index]
-    if found < written:
-        raise RunError(f"{file} is cut short: {found:,} of {written:,} events")
+    if found != written:
+        what = "cut short" if found < written else "not that of this run"
+        raise RunError(f"{file} is {what}: {found:,} events, {written:,} were written")
     return found

@@ -31,7 +31,7 @@ def instance_name(events: Events, key: int) -> str:
 
 def cpu_name(events: Events, key: int) -> str:
     """Name a CPU; behind those of a machine comes the ring of the disk."""
-    return f"cpu {key}" if key < events.run.get("cpus", len(events.first)) else "disk"
+    return f"cpu {key}" if key < events.cpus else "disk"
 
 
 def lwp_name(events: Events, key: int) -> str:

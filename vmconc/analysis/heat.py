@@ -50,7 +50,7 @@ def row(spans: Spans, name: str, edges: np.ndarray) -> HeatRow:
     """Spread waits over the bins between edges, in ticks."""
     time = spans.events.raw["time"]
     past = lasted_until(time[spans.begin], edges) - lasted_until(time[spans.end], edges)
-    shares = np.nan_to_num(percent(np.diff(past), np.diff(edges) * spans.events.run["cpus"]))
+    shares = np.nan_to_num(percent(np.diff(past), np.diff(edges) * spans.events.cpus))
     return HeatRow(name, float(spans.ticks.sum()) * spans.events.tick, shares.tolist())
 
 

@@ -43,9 +43,9 @@ def held_rules(events: Events) -> Iterator[Found]:
     held = {cls: holds_before(events, cls, starts) for cls in np.unique(events.cls)}
     yield from balance(events)
     yield from ranks(events, held)
-    yield HELD_AT_RETURN, left_over(events, starts)
     yield from asleep(events, held)
-    if "protocol" in events.run:
+    if events.protocol:
+        yield HELD_AT_RETURN, left_over(events, starts)
         yield page_ins(events, held)
 
 
@@ -99,7 +99,7 @@ def page_ins(events: Events, held: dict[int, np.ndarray]) -> Found:
     begins, ends = page_in_pairs(events)
     maps = held.get(VM_MAP, np.zeros(len(events.raw), np.int64))
     changes = np.cumsum((events.cls == VM_MAP) & (events.gain != 0))
-    if events.run["protocol"] == "chained":
+    if events.protocol == "chained":
         return IO_MAP_HELD, begins[(maps[begins] > 0) | (changes[ends] != changes[begins])]
     return IO_MAP_RELEASED, begins[(maps[begins] == 0) | (changes[ends] != changes[begins])]
 

@@ -54,9 +54,9 @@ def summarise(events: Events, run_dir: str, used: Usage) -> Summary:
     run, (first, last), (acquired, waited, held) = events.run, extent(events), used
     wait_ns, seconds = float(waited.ticks.sum()) * events.tick, (last - first) * events.tick / 1e9
     return Summary(
-        run_dir, run["program"], run["protocol"], run["cpus"], run["seed"], seconds,
+        run_dir, run["program"], events.protocol, events.cpus, run.get("seed", 0), seconds,
         lasted(events, *faults(events)), lasted(events, *page_in_pairs(events)),
-        len(acquired.begin), len(waited.begin), wait_ns, 100 * wait_ns / max(1.0, seconds * 1e9 * run["cpus"]),
+        len(acquired.begin), len(waited.begin), wait_ns, 100 * wait_ns / max(1.0, seconds * 1e9 * events.cpus),
         len(events.raw), events.lost, sum(run["recording"]["waits"]),
         int((events.action == STEP_WAIT).sum()) - len(waited.begin), int((events.gain > 0).sum()) - len(held.begin),
     )  # fmt: skip
@@ -64,7 +64,7 @@ def summarise(events: Events, run_dir: str, used: Usage) -> Summary:
 
 def extent(events: Events) -> tuple[int, int]:
     """Return the ticks of the first and the last event of a CPU; the disk's events, in the last ring, do not count."""
-    time = events.raw["time"][: events.first[events.run["cpus"]]]
+    time = events.raw["time"][: events.first[events.cpus]]
     return (int(time.min()), int(time.max())) if len(time) else (0, 0)
 
 

@@ -48,8 +48,8 @@ def bench(
         raise UsageError(f"--rounds {rounds} is out of range; choose 1 or more")
     if pages < 64:
         raise UsageError(f"--pages {pages} is out of range; choose 64 or more")
-    if seconds < 0:
-        raise UsageError(f"--seconds {seconds:g} is negative; choose 0 or more")
+    if not 0 <= seconds < float("inf"):
+        raise UsageError(f"--seconds {seconds:g} is out of range; choose 0 or more")
     if what == "tracking":
         return bench_tracking(rounds, pages, seconds, seed, runs, json)
     if what == "explore":

@@ -6,6 +6,9 @@ import typer
 
 from vmconc.cli import options as o
 from vmconc.cli.recorded import Run, at_least, reading
+from vmconc.coordinator.errors import UsageError
+
+BINS_MAX = 1000
 
 
 def heat(
@@ -22,6 +25,8 @@ def heat(
     from vmconc.cli.show_lasted import show_heat
 
     at_least("--bins", bins, 1)
+    if bins > BINS_MAX:
+        raise UsageError(f"--bins {bins} is out of range; choose 1 to {BINS_MAX:,}")
     with reading():
         found = heat_run(run, bins)
     print_json(found) if json else show_heat(found)

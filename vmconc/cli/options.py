@@ -75,6 +75,8 @@ def run_options(
         raise UsageError(f"--cpus {cpus} is negative; choose 1 or more, or 0 for the number of cores")
     if when_full not in ("stop", "drop"):
         raise UsageError(f"--when-full {when_full!r} is unknown; choose stop or drop")
+    if mode != "recorded" and (ring != RING or when_full != "stop"):
+        raise UsageError(f"--ring and --when-full are for --mode recorded, not {mode}; leave them out")
     return RunOptions(
         cpus=cpus or core_count(), mode=mode, ring=ring, drop=when_full == "drop", frames=frames, seed=seed,
         time_limit=time_limit, stall=stall, directory=directory, runs=runs,

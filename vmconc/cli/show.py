@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vmconc.coordinator.recorder import Recording
 from vmconc.coordinator.result import Ending, Locks, RunResult, encode
 
 VIOLATIONS_SHOWN = 10
@@ -67,9 +68,18 @@ def facts(result: RunResult) -> list[str]:
         "retries    " + said_counts(result.retries),
         f"depth      {result.max_depth} layers at most",
     ]
+    if result.recording:
+        lines.append(recorded(result.recording))
     if result.skipped:
         lines.append("skipped    " + said_counts(result.skipped))
     return lines + [f"note       {note}" for note in result.notes]
+
+
+def recorded(recording: Recording) -> str:
+    """Say how much was recorded, and what was lost."""
+    lost = sum(recording.dropped) + sum(recording.unwritten)
+    why = f": {recording.error}" if recording.error else ""
+    return f"events     {sum(recording.events):,}, {lost:,} of them lost{why}"
 
 
 def said_counts(counts: dict[str, int]) -> str:

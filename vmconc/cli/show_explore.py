@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from vmconc.cli.show import console, lock_table, show_stop
+from vmconc.cli.show import console, lock_table, recorded, show_stop
 from vmconc.cli.show_steps import show_explained
 from vmconc.coordinator.errors import EXIT_STUCK, EXIT_VIOLATION
 from vmconc.explore.bench import Found, Rate
@@ -166,6 +166,8 @@ def show_lock_run(result: LockRun, path: str) -> None:
         f"{result.wall_seconds:.3f} s wall, {result.cpu_seconds:.3f} CPU-s, {rate:,.0f} rounds a second"
     )
     out.print(lock_table(result.locks, result.rounds, "per round"))
+    if result.recording:
+        out.print(recorded(result.recording), markup=False)
     for violation in result.violations:
         out.print(f"round {result.rounds + 1:,}: {violation}", markup=False)
     if Path(result.run_dir).exists():

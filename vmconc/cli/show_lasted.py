@@ -5,7 +5,7 @@ from rich.table import Table
 from vmconc.analysis.heat import Heat, HeatRow
 from vmconc.analysis.histogram import Histogram, Histograms
 from vmconc.cli.show import console
-from vmconc.cli.show_report import MS, figure, show_summary
+from vmconc.cli.show_report import MS, figure, print_wide, show_summary
 
 BAR = 40  # characters
 LEVELS = " ▁▂▃▄▅▆▇█"
@@ -53,7 +53,7 @@ def show_heat(found: Heat) -> None:
     for row in [*found.rows, found.total]:
         table.add_row(row.name, figure(row.wait_ns / MS), figure(max(row.percents)), f"|{bars(row, most)}|")
     out.print()
-    out.print(table)
+    print_wide(out, table)
     out.print(f"each column is {figure(found.bin_ns / MS)} ms; █ is {figure(most)} % of the CPUs' time, blank is none")
 
 

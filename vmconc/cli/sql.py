@@ -30,12 +30,12 @@ def sql(run: Run, query: Query, csv: Csv = False, json: o.Json = False) -> int:
     if csv and json:
         raise UsageError("--csv and --json are two ways to print; choose one")
     answer = asked(run, query, quiet=csv or json)
-    if json:
-        show_json(answer)
-    elif csv:
-        show_csv(answer)
-    else:
-        show(answer)
+    import duckdb
+
+    try:
+        (show_json if json else show_csv if csv else show)(answer)
+    except duckdb.Error as error:
+        raise UsageError(f"the query failed: {str(error).splitlines()[0]}") from error
     return 0
 
 

@@ -9,6 +9,8 @@ import msgspec
 
 from vmconc.coordinator import deadlock
 from vmconc.coordinator.errors import UsageError
+from vmconc.coordinator.rundir import is_live
+from vmconc.coordinator.stuck import CONFIRM
 from vmconc.memory.build import Build
 from vmconc.memory.segment import SegmentError, attach
 from vmconc.protocols import load_protocol
@@ -53,11 +55,10 @@ def find_live(what: str, runs: Path) -> LiveRun:
 
     Raises UsageError if there is none that can be looked at.
     """
-    directory = of_pid(int(what), runs) if what.isdigit() else Path(what)
-    try:
-        live = json.loads((directory / LIVE).read_text())
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{directory} is no run that goes on; name one below --runs-dir that has {LIVE}") from error
+    directory = of_pid(int(what), runs) if what.isdecimal() else Path(what)
+    live = read_live(directory)
+    if live is None:
+        raise UsageError(f"{directory} is no run that goes on; name one below --runs-dir that has {LIVE}")
     if not live["protocol"]:
         raise UsageError(f"{directory} runs a program about locks: only runs of the machine can be looked at")
     load_protocol(live["protocol"])
@@ -68,23 +69,43 @@ def find_live(what: str, runs: Path) -> LiveRun:
     return LiveRun(segment, directory, live["pid"])
 
 
+def read_live(directory: Path) -> dict[str, Any] | None:
+    """Return how to reach the run in a directory; None: there is none, it has ended, or it was killed."""
+    try:
+        live = json.loads((directory / LIVE).read_text())
+    except (OSError, ValueError):
+        return None
+    return live if isinstance(live, dict) and is_live(directory) else None
+
+
 def of_pid(pid: int, runs: Path) -> Path:
     """Return the directory of the run that a process coordinates.  Raises UsageError if there is none."""
     for path in sorted(runs.glob(f"*/{LIVE}")):
-        if json.loads(path.read_text())["pid"] == pid:
+        live = read_live(path.parent)
+        if live and live["pid"] == pid:
             return path.parent
     raise UsageError(f"{pid} coordinates no run below {runs}; name the process that vmconc run started, or --runs-dir")
 
 
 def described(segment: Any, directory: Path, pid: int) -> Dump:
-    """Describe a machine as it stands."""
+    """Describe a machine as it stands; a cycle is one if it is still there, unchanged, when looked at again."""
     found = deadlock.describe(segment)
+    if found["cycle"]:
+        time.sleep(CONFIRM)
+        again = deadlock.describe(segment)
+        if again["cycle"] != found["cycle"] or moved(found, again):
+            found = {**again, "cycle": []}
     now = time.monotonic_ns()
     lines = deadlock.say(found) + [since(state, now) for state in found["cpus"] if state["waits_for"]]
     caught = victims(found)
     if caught:
         lines.append(f"behind the cycle: {', '.join(f'cpu {cpu}' for cpu in caught)}")
     return Dump(str(directory), pid, found["cpus"], found["wait_for"], found["cycle"], caught, lines)
+
+
+def moved(found: dict[str, Any], again: dict[str, Any]) -> bool:
+    """Tell whether a CPU of a cycle has done anything between two looks."""
+    return any(found["cpus"][cpu]["progress"] != again["cpus"][cpu]["progress"] for cpu in found["cycle"])
 
 
 def since(state: dict[str, Any], now: int) -> str:

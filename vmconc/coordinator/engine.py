@@ -17,7 +17,7 @@ from vmconc.coordinator.logs import LOGGER
 from vmconc.coordinator.machine import make_machine
 from vmconc.coordinator.options import RunOptions
 from vmconc.coordinator.processes import finish, start
-from vmconc.coordinator.recorder import Recorder
+from vmconc.coordinator.recorder import recorder_of
 from vmconc.coordinator.result import Ending, RunResult
 from vmconc.coordinator.rundir import RunDirectory
 from vmconc.coordinator.signals import StopRequests
@@ -50,10 +50,9 @@ def run_plan(job: Job) -> RunResult:
     try:
         with StopRequests() as requests:
             start_crew(job, segment, clocks, crew)
-            recorder = Recorder(segment, job.directory.path) if job.options.mode == "recorded" else None
-            result = conduct(job, segment, clocks, crew, requests)
-            if recorder:
-                result.recording = recorder.close()
+            with recorder_of(segment, job.directory.path, job.options.mode) as recorder:
+                result = conduct(job, segment, clocks, crew, requests)
+                result.recording = recorder.close() if recorder else None
             return result
     finally:
         finish(crew, grace=0.0)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,12 @@ class Recorder:
     def work(self) -> None:
         """Drain until told to close."""
         while not self.closing.is_set():
-            if not self.drain():
-                time.sleep(NAP)
+            try:
+                if not self.drain():
+                    time.sleep(NAP)
+            except Exception as error:  # the CPUs must not wait for ever
+                self.error = self.error or str(error)
+                LOGGER.exception("the recorder failed")
 
     def drain(self) -> bool:
         """Write what the rings hold to the files; tell whether there was anything."""
@@ -88,10 +93,18 @@ class Recorder:
             try:
                 while data:
                     data = data[self.files[index].write(data) :]
-            except OSError as error:
-                self.error = f"{self.files[index].name}: {error.strerror}"
+            except (OSError, ValueError) as error:
+                self.error = f"{self.files[index].name}: {error}"
                 LOGGER.error("events cannot be written: %s", self.error)
-        self.unwritten[index] += len(data) // EVENT_BYTES
+        self.unwritten[index] += -(-len(data) // EVENT_BYTES)  # an event that is cut is none
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End the thread, whatever happened."""
+        self.closing.set()
+        self.thread.join()
 
     def close(self) -> Recording:
         """Write what is left, when no CPU runs any more, and return what there is."""
@@ -107,6 +120,11 @@ class Recorder:
             (self.begun[0], ended[0]), (self.begun[1], ended[1]),
             {str(number): site.name for number, site in SITES.items()}, tables_of(self.segment), self.error,
         )  # fmt: skip
+
+
+def recorder_of(segment: Any, directory: Path, mode: str) -> AbstractContextManager[Recorder | None]:
+    """Return the recorder of a run, to be entered when its processes are there; none unless the mode is `recorded`."""
+    return Recorder(segment, directory) if mode == "recorded" else nullcontext()
 
 
 def tables_of(segment: Any) -> dict[str, Records]:

@@ -17,7 +17,7 @@ from vmconc.coordinator.errors import UsageError
 from vmconc.coordinator.logs import Log
 from vmconc.coordinator.options import RunOptions
 from vmconc.coordinator.processes import finish, start
-from vmconc.coordinator.recorder import Recorder, Recording
+from vmconc.coordinator.recorder import Recording, recorder_of
 from vmconc.coordinator.result import Ending, Locks, encode
 from vmconc.coordinator.rundir import RunDirectory
 from vmconc.coordinator.signals import StopRequests
@@ -73,9 +73,7 @@ def run_locks(path: str, given: dict[str, int], rounds: int, options: RunOptions
         opened.callback(Log(directory.path / "log.txt").close)
         segment, works = prepare(module, rounds, options)
         directory.announce(segment.fd, "", options.mode)
-        recorder = Recorder(segment, directory.path) if options.mode == "recorded" else None
-        result = conduct(segment, works, options)
-        result.recording = recorder.close() if recorder else None
+        result = conduct(segment, works, options, directory.path)
         result.program, result.run_dir = Path(path).stem, str(directory.path)
         directory.write_json("run.json", encode(result))
         return result
@@ -138,22 +136,24 @@ def work(segment: Any, index: int, body: Any, last: Any, root: Any, clocks: Cloc
     times[ENDED] = time.process_time_ns()
 
 
-def conduct(segment: Any, works: list[Any], options: RunOptions) -> LockRun:
+def conduct(segment: Any, works: list[Any], options: RunOptions, directory: Path) -> LockRun:
     """Start a process for each thread, watch them, and collect.  No process is left."""
     clocks, crew = Clocks(), []
     begun = time.monotonic()
     try:
         with StopRequests() as requests:
             crew += [start(f"thread{index}", index, partial(body, clocks)) for index, body in enumerate(works)]
-            ending = Watch(segment, crew, [], options, requests).until_end()
-            seconds = time.monotonic() - begun
-            spent = sum(clocks.spent([process.pid or 0 for process in crew])) / 1e9
-            finish(crew, insisted=lambda: requests.count > 1)
+            with recorder_of(segment, directory, options.mode) as recorder:
+                ending = Watch(segment, crew, [], options, requests).until_end()
+                seconds = time.monotonic() - begun
+                spent = sum(clocks.spent([process.pid or 0 for process in crew])) / 1e9
+                finish(crew, insisted=lambda: requests.count > 1)
+                recording = recorder.close() if recorder else None
     finally:
         finish(crew, grace=0.0)
     cpus = segment.view("Cpu")
     return LockRun(
         "", len(crew), options.mode, segment.nth("Rounds", 0).number - 1, seconds, spent, lock_counts(cpus),
         order_edges(cpus), [text(violation) for violation in inline_violations(segment)], ending,
-        machine=facts.machine(), versions=facts.versions(),
+        recording, machine=facts.machine(), versions=facts.versions(),
     )  # fmt: skip

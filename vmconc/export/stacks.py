@@ -66,4 +66,4 @@ def stack(events: Events, key: int, weights: list[int]) -> Stack:
 
 def root(events: Events) -> str:
     """Return the outermost frame of all stacks: program and protocol; programs about locks have none."""
-    return f"{events.run['program']} {events.run.get('protocol', '')}".strip()
+    return f"{events.run['program']} {events.protocol}".strip()

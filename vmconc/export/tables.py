@@ -110,6 +110,8 @@ def ask(events: Events, query: str, say: Callable[[str], None]) -> "DuckDBPyConn
     import duckdb
 
     say("asking")
+    if not query.strip():
+        raise ExportError("the query is empty; write for example 'select * from waits'")
     try:
         return connection.execute(query)
     except duckdb.Error as error:

@@ -21,8 +21,9 @@ EVENT_BYTES = 32
 AHEAD = 8 * EVENT_BYTES  # bytes from the event that is written to the line that is asked for: no store waits for it
 COUNTERS = 1 << 16
 NEAR_SHIFT = 7  # locks within so many bytes share a counter: counters of records side by side lie in one cache line
-CLASS_SHIFT, MODE_SHIFT, SITE_SHIFT, MORE_SHIFT = 8, 16, 20, 40  # Event.what: action, class, mode, site, more
+CLASS_SHIFT, MODE_SHIFT, SITE_SHIFT = 8, 16, 20  # Event.what: action, class, mode, site
 ROOM_NAP = 1_000_000  # ns: a CPU whose ring is full looks this often whether it is drained
+LAST_NAPS = 500  # after everybody was told to stop
 
 
 @struct(align=8, private=True)
@@ -130,10 +131,16 @@ def now_ticks():
 
 @partial(kernel, apart=True)
 def make_room(ring, written):
-    """Find out whether the ring was drained; if it is full sleep until it is, or return False."""
+    """Find out whether the ring was drained; if it is full sleep until it is, or return False.
+
+    When everybody shall stop it is waited for some time only: the recorder may be gone.
+    """
+    naps = 0
     while written - ring.drained == ring.size:
-        if ring.stops == 0 or at(ring, "Machine", HEADER).stop != 0:
+        if ring.stops == 0 or naps == LAST_NAPS:
             return False
+        if at(ring, "Machine", HEADER).stop != 0:
+            naps += 1
         ring.waits += 1
         atomic_swap(ring.asleep, 0, 1)
         if written - ring.drained == ring.size:
