@@ -198,6 +198,8 @@ def test_a_lock_that_lets_everybody_in_is_found_and_one_that_does_not_is_not(tmp
     busted = run_locks(str(tmp_path / "busted.py"), {}, 3, options(tmp_path, mode="recorded"))
     assert {found.rule: found.count for found in check_run(Path(busted.run_dir)).broken} == {"two-writers": 3}
     sound = run_locks(lock_program("dining"), {"fixed": 1}, 50, options(tmp_path, mode="recorded"))
+    events = load(Path(sound.run_dir))
+    assert events.nanoseconds(events.raw["time"].min()) >= 0
     assert guarded(app, ["report", sound.run_dir]) == guarded(app, ["heat", sound.run_dir]) == 0
     checked = check_run(Path(sound.run_dir))
     assert checked.events > 50 * 12 and not checked.broken and sound.exit_code == 0

@@ -3,7 +3,7 @@
 import pytest
 from conftest import make_segment
 
-from vmconc.coordinator.recorder import Recorder
+from vmconc.coordinator.recorder import Recorder, both_clocks
 from vmconc.memory.ring import COUNTERS, EVENT_BYTES, record_event
 from vmconc.memory.rings import lay_out_rings, ring_tables
 
@@ -37,7 +37,7 @@ def segment():
 
 
 def test_an_event_that_was_cut_by_a_full_disk_is_not_written(segment, tmp_path):
-    recorder = Recorder(segment, tmp_path)
+    recorder = Recorder(segment, tmp_path, both_clocks())
     recorder.files[0] = Full(EVENT_BYTES + EVENT_BYTES // 2)
     for number in range(3):
         record_event(segment.nth("Cpu", 0), 4096, number, 1)
@@ -46,7 +46,7 @@ def test_an_event_that_was_cut_by_a_full_disk_is_not_written(segment, tmp_path):
 
 
 def test_what_does_not_fit_into_the_ring_is_counted_and_what_fits_is_in_the_file(segment, tmp_path):
-    with Recorder(segment, tmp_path) as recorder:
+    with Recorder(segment, tmp_path, both_clocks()) as recorder:
         recorder.closing.set()
         recorder.thread.join()
         for number in range(EVENTS + 3):

@@ -17,7 +17,7 @@ from vmconc.coordinator.logs import LOGGER
 from vmconc.coordinator.machine import make_machine
 from vmconc.coordinator.options import RunOptions
 from vmconc.coordinator.processes import finish, start
-from vmconc.coordinator.recorder import recorder_of
+from vmconc.coordinator.recorder import both_clocks, recorder_of
 from vmconc.coordinator.result import Ending, RunResult
 from vmconc.coordinator.rundir import RunDirectory
 from vmconc.coordinator.signals import StopRequests
@@ -50,7 +50,7 @@ def run_plan(job: Job) -> RunResult:
     try:
         with StopRequests() as requests:
             start_crew(job, segment, clocks, crew)
-            with recorder_of(segment, job.directory.path, job.options.mode) as recorder:
+            with recorder_of(segment, job.directory.path, job.options.mode, both_clocks()) as recorder:
                 result = conduct(job, segment, clocks, crew, requests)
                 result.recording = recorder.close() if recorder else None
             return result

@@ -43,9 +43,12 @@ class Recording(msgspec.Struct):
 
 
 class Recorder:
-    """A thread that drains.  What a CPU wrote is in its file once the recorder is closed."""
+    """A thread that drains.  What a CPU wrote is in its file once the recorder is closed.
 
-    def __init__(self, segment: Any, directory: Path):
+    `begun`: both clocks from before the first event.
+    """
+
+    def __init__(self, segment: Any, directory: Path, begun: tuple[int, int]):
         self.segment, self.memory = segment, memoryview(segment.map)
         self.rings = [segment.nth("Ring", index) for index in range(segment.table("Ring").capacity)]
         folder = directory / FOLDER
@@ -53,7 +56,7 @@ class Recorder:
         self.files = [(folder / f"cpu{index}").open("wb", buffering=0) for index in range(len(self.rings))]
         self.drained, self.unwritten = [0] * len(self.rings), [0] * len(self.rings)
         self.error = ""
-        self.begun = both_clocks()
+        self.begun = begun
         self.closing = threading.Event()
         self.thread = threading.Thread(target=self.work, name="recorder", daemon=True)
         self.thread.start()
@@ -122,9 +125,11 @@ class Recorder:
         )  # fmt: skip
 
 
-def recorder_of(segment: Any, directory: Path, mode: str) -> AbstractContextManager[Recorder | None]:
+def recorder_of(
+    segment: Any, directory: Path, mode: str, begun: tuple[int, int]
+) -> AbstractContextManager[Recorder | None]:
     """Return the recorder of a run, to be entered when its processes are there; none unless the mode is `recorded`."""
-    return Recorder(segment, directory) if mode == "recorded" else nullcontext()
+    return Recorder(segment, directory, begun) if mode == "recorded" else nullcontext()
 
 
 def tables_of(segment: Any) -> dict[str, Records]:

@@ -17,7 +17,7 @@ from vmconc.coordinator.errors import UsageError
 from vmconc.coordinator.logs import Log
 from vmconc.coordinator.options import RunOptions
 from vmconc.coordinator.processes import finish, start
-from vmconc.coordinator.recorder import Recording, recorder_of
+from vmconc.coordinator.recorder import Recording, both_clocks, recorder_of
 from vmconc.coordinator.result import Ending, Locks, encode
 from vmconc.coordinator.rundir import RunDirectory
 from vmconc.coordinator.signals import StopRequests
@@ -139,11 +139,11 @@ def work(segment: Any, index: int, body: Any, last: Any, root: Any, clocks: Cloc
 def conduct(segment: Any, works: list[Any], options: RunOptions, directory: Path) -> LockRun:
     """Start a process for each thread, watch them, and collect.  No process is left."""
     clocks, crew = Clocks(), []
-    begun = time.monotonic()
+    begun, both = time.monotonic(), both_clocks()
     try:
         with StopRequests() as requests:
             crew += [start(f"thread{index}", index, partial(body, clocks)) for index, body in enumerate(works)]
-            with recorder_of(segment, directory, options.mode) as recorder:
+            with recorder_of(segment, directory, options.mode, both) as recorder:
                 ending = Watch(segment, crew, [], options, requests).until_end()
                 seconds = time.monotonic() - begun
                 spent = sum(clocks.spent([process.pid or 0 for process in crew])) / 1e9
