@@ -10,6 +10,7 @@ from test_coordinator_stuck import Scene
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
 from vmconc.coordinator.dump import LiveRun, described
+from vmconc.coordinator.rundir import RunDirectory
 from vmconc.coordinator.top import ClassRate, Looker
 from vmconc.locks.classes import (
     COUNT_COLUMNS,
@@ -73,11 +74,17 @@ def test_what_locks_do_a_second_is_told_of_the_time_since_the_last_look(scene, t
     assert looker.look().classes == []
 
 
-def test_a_run_is_over_when_nothing_says_any_more_how_to_reach_it(scene, tmp_path):
-    (tmp_path / "live.json").touch()
-    run = LiveRun(scene.segment, tmp_path, 1)
+def test_a_run_is_over_when_it_has_ended_and_when_its_owner_is_gone(scene, tmp_path):
+    """A directory whose owner was killed still says how to reach the run, but nobody has its lock."""
+    directory = RunDirectory(tmp_path, "run")
+    directory.announce(scene.segment.fd, "backing", "counted")
+    run = LiveRun(scene.segment, directory.path, 1)
     assert not run.over
-    (tmp_path / "live.json").unlink()
+    directory.lock.release()
+    assert run.over and (directory.path / "live.json").exists()
+    directory.lock.acquire()
+    assert not run.over
+    directory.close()
     assert run.over
 
 

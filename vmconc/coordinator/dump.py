@@ -40,8 +40,8 @@ class LiveRun(NamedTuple):
 
     @property
     def over(self) -> bool:
-        """Tell whether it has ended since."""
-        return not (self.directory / LIVE).exists()
+        """Tell whether it has ended since, or was killed."""
+        return read_live(self.directory) is None
 
 
 def dump(what: str, runs: Path) -> Dump:
