@@ -37,11 +37,12 @@ def segment():
 
 
 def test_an_event_that_was_cut_by_a_full_disk_is_not_written(segment, tmp_path):
-    recorder = Recorder(segment, tmp_path, both_clocks())
-    recorder.files[0] = Full(EVENT_BYTES + EVENT_BYTES // 2)
-    for number in range(3):
-        record_event(segment.nth("Cpu", 0), 4096, number, 1)
-    recording = recorder.close()
+    with Recorder(segment, tmp_path, both_clocks()) as recorder:
+        recorder.files[0].close()
+        recorder.files[0] = Full(EVENT_BYTES + EVENT_BYTES // 2)
+        for number in range(3):
+            record_event(segment.nth("Cpu", 0), 4096, number, 1)
+        recording = recorder.close()
     assert recording.events[0] == 3 and recording.unwritten[0] == 2 and "No space left" in recording.error
 
 

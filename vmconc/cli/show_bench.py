@@ -51,9 +51,9 @@ def show_tracking(result: TrackingResult) -> None:
     out.print(events)
     lasting = result.endurance
     out.print(
-        f"a time stamp takes {result.stamp.median:.1f} ns; two CPUs recorded for {lasting.seconds:.1f} s: "
-        f"{lasting.events:,} events, {lasting.megabytes_a_second:,.0f} MB/s, {lasting.lost:,} lost, "
-        f"{lasting.waits:,} waits for the recorder"
+        f"a time stamp takes {result.stamp.median:.1f} ns; two CPUs recorded for {lasting.seconds:.1f} s "
+        f"in {lasting.runs:,} runs: {lasting.events:,} events, {lasting.megabytes_a_second:,.0f} MB/s, "
+        f"{lasting.lost:,} lost, {lasting.waits:,} waits for the recorder"
     )
 
 

@@ -105,9 +105,11 @@ class Recorder:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End the thread, whatever happened."""
+        """End the thread, whatever happened, and close the files."""
         self.closing.set()
         self.thread.join()
+        for file in self.files:
+            file.close()
 
     def close(self) -> Recording:
         """Write what is left, when no CPU runs any more, and return what there is."""
@@ -115,8 +117,6 @@ class Recorder:
         self.thread.join()
         self.drain()
         ended = both_clocks()
-        for file in self.files:
-            file.close()
         return Recording(
             [bytes_ // EVENT_BYTES for bytes_ in self.drained], [int(ring.dropped) for ring in self.rings],
             self.unwritten, [int(ring.waits) for ring in self.rings],
