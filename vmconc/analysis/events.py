@@ -108,15 +108,20 @@ class Events:
         return (ticks - self.run["recording"]["ticks"][0]) * self.tick
 
 
-def load(path: Path) -> Events:
-    """Return the events of a run directory.  Raises RunError, naming it, if there are none."""
+def read_run(path: Path) -> dict[str, Any]:
+    """Return what run.json of a run directory says.  Raises RunError, naming it, if it is none."""
     try:
-        run = msgspec.json.decode((path / "run.json").read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+        return msgspec.json.decode((path / "run.json").read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
         if (path / FOLDER).is_dir():
             raise RunError(f"{path} has no run.json yet: its run goes on, or was killed before its end") from error
         raise RunError(f"{path} is no run: run.json cannot be read; name a directory below --runs-dir") from error
-    if not isinstance(run, dict) or not run.get("recording"):
+
+
+def load(path: Path) -> Events:
+    """Return the events of a run directory.  Raises RunError, naming it, if there are none."""
+    run = read_run(path)
+    if not run.get("recording"):
         raise RunError(f"{path} has no events; record some with vmconc run --mode recorded")
     try:
         return read(path, run)

@@ -22,12 +22,14 @@ def report(
     json: o.Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV, times in ns.")] = False,
 ) -> int:
-    """Sum up a recorded run's lock acquisitions, waits and holds.
+    """Sum up a recorded or timed run's lock acquisitions, waits and holds.
 
     Example: vmconc report runs/20261123-181845-sh-pipeline-backing --by site --class vm_object
     """
     from vmconc.analysis.grouping import GROUPINGS
     from vmconc.analysis.report import SORTS, report_run
+    from vmconc.analysis.timed_report import report_timed
+    from vmconc.analysis.timing import is_timed
     from vmconc.cli.show import print_json
     from vmconc.cli.show_report import print_csv, show_report
 
@@ -37,6 +39,7 @@ def report(
     if json and csv:
         raise UsageError("--csv has no effect with --json; choose one")
     with reading():
-        found = report_run(run, by, sort, top, class_numbers(classes))
+        made = report_timed if is_timed(run) else report_run
+        found = made(run, by, sort, top, class_numbers(classes))
     print_json(found) if json else print_csv(found) if csv else show_report(found)
     return 0

@@ -20,8 +20,8 @@ from vmconc.memory.build import Build
 from vmconc.memory.ring import EVENT_BYTES, read_ticks
 from vmconc.program.plan import Plan
 
-MODES = ("off", "counted", "recorded")
-EXPECTED = {"counted": "at most 1.10", "recorded": "at most 2"}
+MODES = ("off", "counted", "timed", "recorded")
+EXPECTED = {"counted": "at most 1.10", "timed": "at most 1.5", "recorded": "at most 2"}
 STAMPS = 200_000  # time stamps that are read to measure one
 LASTING_PAGES = 100_000  # of each CPU in one run at full speed: so many events that each ring is full many times
 

@@ -19,7 +19,7 @@ WARM = MachineOptions(
     frames=64, objects=64, entries=64, map_entries=16, spaces=4, backings=64, page_tables=64, radix_nodes=64
 )
 WARM_RING = 1024  # events
-NO_TABLE = ("frames", "heuristic", "fail_fast", "seed", "ring", "ring_stops")
+NO_TABLE = ("frames", "heuristic", "fail_fast", "seed", "ring", "ring_stops", "timed")
 
 
 def make_machine(plan: Plan, protocol: str, options: RunOptions) -> Any:
@@ -40,6 +40,7 @@ def machine_options(options: RunOptions) -> Any:
         fail_fast=options.fail_fast,
         ring=options.ring if options.mode == "recorded" else 0,
         ring_stops=not options.drop,
+        timed=options.mode == "timed",
         seed=options.seed,
         **options.tables,
     )
@@ -61,5 +62,6 @@ def empty_machine(build: Build) -> Any:
     ops = np.zeros(2, dtype=OP_DTYPE)
     ops["kind"], ops["stamp"], ops["file"] = (SPAWN, EXIT), (1, 2), -1
     plan = Plan("nothing", ops, np.zeros(0, dtype=WAIT_DTYPE), [LwpPlan(0)], [])
-    options = replace(WARM, ring=WARM_RING if build.mode == "recorded" else 0)
+    ring = WARM_RING if build.mode == "recorded" else 0
+    options = replace(WARM, ring=ring, timed=build.mode == "timed")
     return booted(plan, build, options, 1, Path("/dev/shm"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vmconc.coordinator.errors import UsageError
 
-MODES = ("counted", "recorded", "off")
+MODES = ("counted", "timed", "recorded", "off")
 RING, RING_MAX = 1 << 16, 1 << 24
 FRAMES, FRAMES_MAX = 65536, 1_048_576
 CPUS_MAX = 255  # one more record is the disk's

@@ -21,6 +21,7 @@ from vmconc.coordinator.recorder import Recording, both_clocks, recorder_of
 from vmconc.coordinator.result import Ending, Locks, encode
 from vmconc.coordinator.rundir import RunDirectory
 from vmconc.coordinator.signals import StopRequests
+from vmconc.coordinator.timing import leave_times
 from vmconc.coordinator.watch import Watch
 from vmconc.coordinator.worker import BEGUN, ENDED, Clocks
 from vmconc.explore.failure import text
@@ -29,6 +30,7 @@ from vmconc.explore.lockprogram import begin_with, declared_by, load_file, make_
 from vmconc.locks.cpu import STATE_DONE, STATE_RUNNING
 from vmconc.locks.rounds import await_round, await_start, begin_threads, end_thread, next_round
 from vmconc.locks.rules import MESSAGES
+from vmconc.locks.times import times_tables
 from vmconc.memory.build import Build
 from vmconc.memory.jit import why_off
 from vmconc.memory.rings import lay_out_rings, ring_tables
@@ -87,6 +89,8 @@ def prepare(module: ModuleType, rounds: int, options: RunOptions) -> tuple[Any, 
     tables = {declared.struct: 2, "Thread": len(threads), "Rounds": 1, "Violation": MESSAGES}
     if options.mode == "recorded":
         tables |= ring_tables(len(threads), options.ring)
+    if options.mode == "timed":
+        tables |= times_tables(len(threads))
     segment = make_segment(tables, Build(options.mode), len(threads))
     lay_out_rings(segment, options.ring, not options.drop)
     segment.machine.fail_fast = 1
@@ -149,6 +153,7 @@ def conduct(segment: Any, works: list[Any], options: RunOptions, directory: Path
                 spent = sum(clocks.spent([process.pid or 0 for process in crew])) / 1e9
                 finish(crew, insisted=lambda: requests.count > 1)
                 recording = recorder.close() if recorder else None
+            leave_times(segment, directory, options.mode, both)
     finally:
         finish(crew, grace=0.0)
     cpus = segment.view("Cpu")

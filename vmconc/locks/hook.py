@@ -19,10 +19,11 @@ from vmconc.locks.classes import (
 )
 from vmconc.locks.cpu import HELD_BEFORE_SHIFT, HELD_MAX, HELD_SITE_SHIFT, HELD_WHAT_MASK
 from vmconc.locks.rules import LOCK_ORDER, LOCK_RECURSION, NOT_HELD, TOO_MANY_HELD, broken
+from vmconc.locks.times import SINCE_SHIFT, time_hold, time_wait
 from vmconc.memory.jit import kernel
-from vmconc.memory.queries import controlled, logged, recorded, tracked
+from vmconc.memory.queries import controlled, logged, recorded, timed, tracked
 from vmconc.memory.refs import offset
-from vmconc.memory.system import nanoseconds
+from vmconc.memory.system import nanoseconds, ticks
 from vmconc.schedule.clocks import gives, racing, takes
 from vmconc.schedule.engine import pass_point
 from vmconc.schedule.records import exploring
@@ -104,7 +105,43 @@ def hold(cpu, lock, cls, mode, site):
     if tracked(cpu):
         cpu.counts[cls * COUNT_COLUMNS + mode] += 1
         push_held(cpu, lock, cls, mode, site)
+    if timed(cpu):
+        hold_begins(cpu, lock, cls, mode, site)
     takes(cpu, lock, mode)
+
+
+@kernel
+def hold_begins(cpu, lock, cls, mode, site):
+    """Note when the lock on top of the held-lock stack was acquired, and what was waited for it."""
+    if cpu.waited != 0:
+        if cpu.waited_what >> 1 == cls:
+            time_wait(cpu, lock, site)
+        else:
+            wait_was_vain(cpu)
+    cpu.held_since[cpu.held_count - 1] = ticks() << SINCE_SHIFT | mode
+
+
+@kernel
+def wait_was_vain(cpu):
+    """Count a wait after which nothing was acquired, if there is one: for what was asked for, where it slept."""
+    if cpu.waited != 0:
+        time_wait(cpu, cpu.wait_lock, cpu.reason)
+
+
+@kernel
+def hold_pauses(cpu, lock, cls):
+    """Note that a token is about to be given up during a sleep."""
+    i = find_held(cpu, lock, cls)
+    if i >= 0:
+        time_hold(cpu, i, ticks())
+
+
+@kernel
+def hold_goes_on(cpu, lock, cls, mode):
+    """Note that a token is owned again."""
+    i = find_held(cpu, lock, cls)
+    if i >= 0:
+        cpu.held_since[i] = ticks() << SINCE_SHIFT | 2 | mode
 
 
 @kernel
@@ -185,6 +222,8 @@ def released(cpu, lock, cls):
     releasing(cpu, lock, cls)
     if racing(cpu):
         gives(cpu, lock, held_mode(cpu, lock, cls))
+    if timed(cpu):
+        wait_was_vain(cpu)
     if tracked(cpu):
         pop_held(cpu, lock, cls)
 
@@ -194,6 +233,8 @@ def pop_held(cpu, lock, cls):
     """Take a lock off the held-lock stack.  Mostly it is on top."""
     if on_top(cpu, lock, cls):
         cpu.held_count -= 1
+        if timed(cpu):
+            time_hold(cpu, cpu.held_count, ticks())
         cpu.held_classes = cpu.held_word[cpu.held_count] >> HELD_BEFORE_SHIFT
     else:
         remove_held(cpu, lock, cls)
@@ -206,10 +247,14 @@ def remove_held(cpu, lock, cls):
     if i < 0:
         broken(cpu, NOT_HELD, lock, cls, 0)
         return
+    if timed(cpu):
+        time_hold(cpu, i, ticks())
     cpu.held_count -= 1
     classes = cpu.held_word[i] >> HELD_BEFORE_SHIFT
     while i < cpu.held_count:
         cpu.held_lock[i] = cpu.held_lock[i + 1]
+        if timed(cpu):
+            cpu.held_since[i] = cpu.held_since[i + 1]
         word = cpu.held_word[i + 1] & (1 << HELD_BEFORE_SHIFT) - 1
         cpu.held_word[i] = classes << HELD_BEFORE_SHIFT | word
         classes |= 1 << held_class(cpu, i)
@@ -253,6 +298,10 @@ def wait_begins(cpu, lock, cls, mode):
         cpu.wait_class = cls
         cpu.wait_mode = mode
         since = now(cpu)
+    if timed(cpu):
+        wait_was_vain(cpu)
+        cpu.wait_lock, cpu.waited_what, cpu.reason = lock, cls * 2 + mode, 0
+        cpu.wait_begun = ticks()
     if recorded(cpu):
         log_step(cpu, STEP_WAIT, lock, cls, mode, 0)
     return since
@@ -265,6 +314,8 @@ def wait_ends(cpu, cls, since):
         cpu.counts[cls * COUNT_COLUMNS + COUNT_CONTENDED] += 1
         cpu.counts[cls * COUNT_COLUMNS + COUNT_WAIT] += now(cpu) - since
         cpu.wait_class = 0
+    if timed(cpu):
+        cpu.waited = max(ticks() - cpu.wait_begun, 1)
     if recorded(cpu):
         log_step(cpu, STEP_WAITED, 0, cls, 0, 0)
 

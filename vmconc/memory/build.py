@@ -6,7 +6,7 @@ the disk cache's key.
 
 from dataclasses import dataclass
 
-MODES = ("off", "counted", "recorded", "controlled")
+MODES = ("off", "counted", "timed", "recorded", "controlled")
 ALWAYS, ON_REQUEST = "always", "on request"  # when accesses to a struct are schedule points of controlled builds
 
 
