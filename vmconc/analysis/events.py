@@ -61,6 +61,11 @@ class Events:
         return (self.raw["what"] >> SITE_SHIFT & 0xFFFFF).astype(np.uint32)
 
     @cached_property
+    def acquired(self) -> np.ndarray:
+        """Tell which events are acquisitions; to own a token again after a sleep is none."""
+        return np.isin(self.action, (STEP_ACQUIRE, STEP_TRIED))
+
+    @cached_property
     def gain(self) -> np.ndarray:
         """Return 1 where a CPU has one hold of a lock more, -1 where it has one less, else 0."""
         more = np.zeros(256, np.int8)

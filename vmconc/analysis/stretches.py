@@ -5,7 +5,7 @@ import numpy as np
 from vmconc.analysis.events import Events
 from vmconc.analysis.groups import group_starts, sums_before
 from vmconc.analysis.spans import Spans
-from vmconc.schedule.steps import STEP_ACQUIRE, STEP_DOWNGRADE, STEP_TRIED, STEP_UPGRADE
+from vmconc.schedule.steps import STEP_DOWNGRADE, STEP_UPGRADE
 
 
 def stretches(events: Events, locks: np.ndarray | None = None) -> Spans:
@@ -26,7 +26,7 @@ def stretches(events: Events, locks: np.ndarray | None = None) -> Spans:
     begin, after = rows[opens], np.minimum(opens + 1, len(rows) - 1)
     closed = (gain[after] < 0) & (level[after] == level[opens]) & (group[after] == group[opens])
     end = np.where(closed, rows[after], events.first[1:][events.cpu[begin]])
-    acquired = np.isin(events.action[begin], (STEP_ACQUIRE, STEP_TRIED))
+    acquired = events.acquired[begin]
     site = events.site[begin[np.maximum.accumulate(np.where(acquired, np.arange(len(begin)), 0))]]
     by_begin = np.argsort(begin, kind="stable")
     begin = begin[by_begin]
