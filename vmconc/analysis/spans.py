@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vmconc.analysis.events import Events
-from vmconc.analysis.groups import group_starts, last_before, sums_before
+from vmconc.analysis.groups import group_starts, last_before, matched
 from vmconc.schedule.steps import STEP_REOWN, STEP_SLEEP, STEP_WAIT, STEP_WAITED
 
 
@@ -72,16 +72,13 @@ def holds(events: Events) -> Spans:
     """
     rows = np.flatnonzero(events.gain)
     rows = rows[np.lexsort((events.cls[rows], events.raw["lock"][rows], events.cpu[rows]))]
-    gain = events.gain[rows]
     starts = group_starts(events.cpu[rows], events.raw["lock"][rows], events.cls[rows])
     site = acquired_at(events, rows, starts)
-    level = sums_before(gain, starts) + (gain > 0)
-    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(rows))))
-    order = np.lexsort((level, group))
-    rows, gain, level, group = rows[order], gain[order], level[order], group[order]
-    same = (level[1:] == level[:-1]) & (group[1:] == group[:-1])
-    whole = np.flatnonzero((gain[:-1] > 0) & (gain[1:] < 0) & same)
-    begin, end = np.sort(rows[whole]), rows[whole + 1][np.argsort(rows[whole])]
+    opens, closes = matched(events.gain[rows], starts)
+    ended = closes >= 0
+    begin, end = rows[opens[ended]], rows[closes[ended]]
+    by_begin = np.argsort(begin)
+    begin, end = begin[by_begin], end[by_begin]
     return Spans(events, begin, end, events.raw["lock"][begin], events.cls[begin], events.mode[begin], site[begin])
 
 

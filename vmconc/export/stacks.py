@@ -10,9 +10,10 @@ import numpy as np
 
 from vmconc.analysis.doing import kinds
 from vmconc.analysis.events import Events
+from vmconc.analysis.grouping import OPERATIONS
 from vmconc.analysis.names import site_name
 from vmconc.analysis.spans import holds, waits
-from vmconc.export.named import OPERATIONS, class_name
+from vmconc.export.named import class_name
 
 WEIGHTS = ("count", "wait", "hold")
 UNITS = {"count": "count", "wait": "nanoseconds", "hold": "nanoseconds"}

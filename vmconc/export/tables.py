@@ -8,12 +8,12 @@ import numpy as np
 
 from vmconc.analysis.doing import kinds
 from vmconc.analysis.events import Events
+from vmconc.analysis.grouping import OPERATIONS
 from vmconc.analysis.names import lock_name, site_name
 from vmconc.analysis.spans import Spans, holds, waits
 from vmconc.export.errors import ExportError
-from vmconc.export.named import OPERATIONS
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
-from vmconc.memory.ring import CLASS_SHIFT, MODE_SHIFT, SITE_SHIFT
+from vmconc.memory.ring import ACTION_MASK, CLASS_MASK, CLASS_SHIFT, MODE_SHIFT, SITE_MASK, SITE_SHIFT
 from vmconc.schedule.steps import STEP_BEGIN, STEP_END, STEP_FAIL, STEP_NAMES, STEP_WAITED
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ create view events as select
     lock, locks.name as lock_name, nullif(number, 0) as number,
     case when not marks then sites.name end as site,
     case when marks then {{operations}}[class + 1] end as operation
-from (select *, (time - {{begin}}) * {{ns}}::double as at_ns, what & {(1 << CLASS_SHIFT) - 1} as action,
-    what >> {CLASS_SHIFT} & {(1 << MODE_SHIFT - CLASS_SHIFT) - 1} as class, what >> {MODE_SHIFT} & 1 as mode,
-    what >> {SITE_SHIFT} & {0xFFFFF} as place, action in ({STEP_BEGIN}, {STEP_END}) as marks,
+from (select *, (time - {{begin}}) * {{ns}}::double as at_ns, what & {ACTION_MASK} as action,
+    what >> {CLASS_SHIFT} & {CLASS_MASK} as class, what >> {MODE_SHIFT} & 1 as mode,
+    what >> {SITE_SHIFT} & {SITE_MASK} as place, action in ({STEP_BEGIN}, {STEP_END}) as marks,
     action in ({STEP_WAITED}, {STEP_FAIL}) as moot from raw)
 left join locks using (lock) left join sites using (place)
 """
@@ -100,8 +100,7 @@ def words(events: Events) -> dict[str, Any]:
     tables = {"actions": STEP_NAMES, "modes": MODE_NAMES, "operations": OPERATIONS, "classes": CLASS_NAMES}
     lists = {key: [names[number] for number in sorted(names)] for key, names in tables.items()}
     said = {key: "[" + ", ".join(f"'{name}'" for name in names) + "]" for key, names in lists.items()}
-    (begin, end), (early, late) = events.run["recording"]["ticks"], events.run["recording"]["nanoseconds"]
-    return said | {"begin": begin, "ns": repr((late - early) / max(1, end - begin))}
+    return said | {"begin": events.run["recording"]["ticks"][0], "ns": repr(events.tick)}
 
 
 def ask(events: Events, query: str, say: Callable[[str], None]) -> "DuckDBPyConnection":
