@@ -7,6 +7,7 @@ Failure
 """
 
 EXIT_CLEAN, EXIT_VIOLATION, EXIT_USAGE, EXIT_STUCK, EXIT_OWN, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
+EXIT_NO_READER = 141  # who read the output has left, as `head` does: as if the signal SIGPIPE had ended us
 
 
 class Failure(Exception):
