@@ -112,15 +112,23 @@ class Events:
         return (ticks - self.run["recording"]["ticks"][0]) * self.tick
 
 
-def load(path: Path) -> Events:
-    """Return the events of a run directory.  Raises RunError, naming it, if there are none."""
+def about(path: Path) -> dict[str, Any]:
+    """Return what a run directory's run.json says.  Raises RunError, naming it, if there is none."""
     try:
         run = msgspec.json.decode((path / "run.json").read_bytes())
     except (OSError, msgspec.DecodeError) as error:
         if (path / FOLDER).is_dir():
             raise RunError(f"{path} has no run.json yet: its run goes on, or was killed before its end") from error
         raise RunError(f"{path} is no run: run.json cannot be read; name a directory below --runs-dir") from error
-    if not isinstance(run, dict) or not run.get("recording"):
+    if not isinstance(run, dict):
+        raise RunError(f"{path} is damaged: run.json is no object; run again")
+    return run
+
+
+def load(path: Path) -> Events:
+    """Return the events of a run directory.  Raises RunError, naming it, if there are none."""
+    run = about(path)
+    if not run.get("recording"):
         raise RunError(f"{path} has no events; record some with vmconc run --mode recorded")
     try:
         return read(path, run)

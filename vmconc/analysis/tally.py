@@ -15,6 +15,7 @@ class Times:
     total: np.ndarray
     p50: np.ndarray
     p99: np.ndarray
+    p999: np.ndarray  # per mille
     most: np.ndarray
 
 
@@ -25,13 +26,13 @@ def times(group: np.ndarray, ticks: np.ndarray, groups: int) -> Times:
     ends = np.cumsum(count)
     total = np.diff(np.concatenate([[0], np.cumsum(ordered)])[np.concatenate([[0], ends])])
 
-    def rank(percent: int) -> np.ndarray:
-        above = -(-count * percent // 100)
+    def rank(per_mille: int) -> np.ndarray:
+        above = -(-count * per_mille // 1000)
         value = np.zeros(groups, np.int64)
         value[count > 0] = ordered[(ends - count + above - 1)[count > 0]]
         return value
 
-    return Times(count, total, rank(50), rank(99), rank(100))
+    return Times(count, total, rank(500), rank(990), rank(999), rank(1000))
 
 
 def bounced(events: Events) -> np.ndarray:
