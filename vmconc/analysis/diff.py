@@ -144,11 +144,13 @@ def notes(before: list[Measured], after: list[Measured]) -> list[str]:
         found.append("one run each: no interval; a change may be chance, and a run repeated as is would show how much")
     elif len(before) < PAIRS_LEAST:
         found.append(f"{len(before)} pairs of runs: no interval; one of 95 % takes {PAIRS_LEAST}")
+    else:
+        found.append("some 1 in 20 of the intervals misses by chance")
     for run in before + after:
         if run.lost:
             found.append(f"{run.path}: {run.lost:,} events lost, so its figures are wrong; no blame, no I/O, no order")
     if any(run.edges is None and not run.lost for run in before + after):
-        found.append("not all runs are recorded: only what their counters say; no holds, percentiles, blame, order")
+        found.append("not recorded, or not all: only what their counters say; no holds, percentiles, blame, order")
     return found
 
 
