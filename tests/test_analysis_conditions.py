@@ -1,9 +1,12 @@
 """Conditions on figures: what is written is what is read, and what cannot be answered is refused by name."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vmconc.analysis import conditions
 from vmconc.analysis.conditions import COUNTS, TIMES, Condition, ConditionError, check, failed, parse
 
 FIGURES = {"vm_object.wait.p99": 3e6, "vm_object.acquired": 12.0, "fault.rate": 5e3, "blame.a b.c": 7.0}
@@ -82,3 +85,9 @@ def test_what_cannot_be_answered_is_refused(text, complaint):
     with pytest.raises(ConditionError) as caught:
         check(parse(text), FIGURES, relative=False)
     assert complaint in str(caught.value)
+
+
+def test_the_page_has_the_grammar():
+    page = (Path(__file__).resolve().parent.parent / "docs" / "howto" / "diff.md").read_text()
+    grammar = [line for line in conditions.__doc__.splitlines() if line.startswith("    ")]
+    assert "\n".join(grammar) in page and len(grammar) == 6
