@@ -191,6 +191,8 @@ def test_runs_that_differ_in_more_than_one_thing_are_warned_of():
     said = diff([one], [other]).warnings
     assert [line.split(" is not")[0] for line in said] == ["program", "cpus", "seed", "processor"]
     assert "seed is not the same: 1 before, 2 after" in said
+    stopped = measured(*BEFORE, seed=1, mode="recorded", machine={"processor": "A"}, ending={"reason": "deadlock"})
+    assert diff([one], [stopped]).warnings == ["x did not end by itself: deadlock"]
     assert diff([one, other], [one, other]).warnings == ["several programs: other, story"]
 
 

@@ -10,6 +10,7 @@ import msgspec
 from vmconc.analysis.changes import PAIRS_LEAST, Change, change
 from vmconc.analysis.conditions import Condition, check
 from vmconc.analysis.events import RunError, about
+from vmconc.analysis.figures import BLAME
 from vmconc.analysis.hotspot import HotSpot, hot_spot
 from vmconc.analysis.sides import Measured, expanded, facts, measure, recorded, rounds
 from vmconc.locks.classes import MODE_NAMES
@@ -113,10 +114,10 @@ def listed(before: Measured, after: Measured) -> list[str]:
     found = [name for name in FAULTS if name in names] + ["all.wait.total"]
     for cls in sorted(classes, key=lambda cls: -most(f"{cls}.wait.total")):
         subjects = [f"{cls}.{mode}" for mode in MODE_NAMES.values()]
-        for measure_ in LISTED if cls != "all" else ():
-            by_mode = [f"{subject}.{measure_}" for subject in subjects]
-            found += by_mode if by_mode[0] in names else [f"{cls}.{measure_}"]
-    blamed = [name for name in names if name.startswith("blame.")]
+        for what in LISTED if cls != "all" else ():
+            by_mode = [f"{subject}.{what}" for subject in subjects]
+            found += by_mode if by_mode[0] in names else [f"{cls}.{what}"]
+    blamed = [name for name in names if name.startswith(BLAME)]
     return [name for name in found + sorted(blamed, key=lambda name: -most(name)) if name in names]
 
 
@@ -127,12 +128,15 @@ def side(runs: list[Measured]) -> Side:
 
 
 def warnings(before: list[Measured], after: list[Measured]) -> list[str]:
-    """Say in what the runs of a pair differ besides the protocol, and whether all are of one program."""
+    """Say in what runs of a pair differ besides the protocol, and which ended early; all should be of one program."""
     found: dict[str, tuple[Any, Any]] = {}
     for one, other in zip(before, after, strict=True):
         left, right = facts(one.run), facts(other.run)
         found = {key: (left[key], right[key]) for key in left if left[key] != right[key]} | found
     said = [f"{key} is not the same: {left} before, {right} after" for key, (left, right) in found.items()]
+    for run in before + after:
+        if (reason := (run.run.get("ending") or {}).get("reason", "done")) != "done":
+            said.append(f"{run.path} did not end by itself: {reason}")
     programs = sorted({run.run["program"] for run in before + after})
     return said if len(programs) == 1 or "program" in found else [*said, f"several programs: {', '.join(programs)}"]
 

@@ -33,6 +33,7 @@ MEASURES = {  # of locks, with the column of a report's row
     "acquired": "acquired", "contended": "contended", "bounces": "bounces", "io.count": "io_count", "io.total": "io_ns",
     **{f"{what}.{name}": f"{what}_{end}" for what in ("wait", "hold") for name, end in STATISTICS.items()},
 }  # fmt: skip
+BLAME = "blame."
 NEUTRAL = ("acquired", "fault.count")
 FASTER = ("fault.rate", "fault.per_cpu_second")
 
@@ -41,6 +42,8 @@ def meaning(name: str) -> Meaning:
     """Return what a figure means."""
     if name in FASTER:
         return Meaning("/s", 1)
+    if name.startswith(BLAME):
+        return Meaning("ns", -1)
     if name.endswith(NEUTRAL):
         return Meaning("", 0)
     return Meaning("" if name.endswith(("contended", "bounces", "count")) else "ns", -1)
@@ -100,9 +103,9 @@ def blamed_on(events: Events) -> Figures:
     found = blame(events)
     charged = np.isin(found.kind, (HOLDER, WRITER))
     ticks = np.bincount(found.site[charged], found.ticks[charged])
-    known = {f"blame.{site_name(events, int(site))}": 0.0 for site in events.run["recording"]["sites"]}
+    known = {f"{BLAME}{site_name(events, int(site))}": 0.0 for site in events.run["recording"]["sites"]}
     for site in np.flatnonzero(ticks).tolist():
-        name = f"blame.{site_name(events, site)}"
+        name = f"{BLAME}{site_name(events, site)}"
         known[name] = known.get(name, 0.0) + float(ticks[site]) * events.tick
     return known
 
