@@ -9,13 +9,14 @@ import vmconc
 
 ROOT = Path(vmconc.__file__).parent
 KERNELS = {"memory", "schedule", "locks", "vm"}
-SHELL = KERNELS | {"checks", "coordinator", "explore", "program", "protocols", "vmconc"}
+SHELL = KERNELS | {"checks", "coordinator", "explore", "program", "protocols", "statistics", "vmconc"}
 MAY = {
     "memory": set(), "schedule": {"memory"}, "locks": {"memory", "schedule"}, "vm": {"memory", "schedule", "locks"},
     "protocols": KERNELS, "program": {"vm", "vmconc"}, "traces": {"program", "vm"}, "checks": KERNELS | {"protocols"},
-    "coordinator": KERNELS | {"checks", "program", "protocols", "traces", "vmconc"},
+    "coordinator": KERNELS | {"checks", "program", "protocols", "statistics", "traces", "vmconc"},
     "concurrent": KERNELS | {"explore"}, "explore": SHELL | {"concurrent"}, "pytest_plugin": {"explore"},
-    "analysis": KERNELS, "export": KERNELS | {"analysis"},
+    "statistics": set(),
+    "analysis": KERNELS | {"statistics"}, "export": KERNELS | {"analysis"},
     "cli": SHELL | {"analysis", "export"}, "__main__": {"cli"},
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from vmconc.memory.ring import CLASS_SHIFT, MODE_SHIFT, SITE_SHIFT
+from vmconc.memory.ring import ACTION_MASK, CLASS_MASK, CLASS_SHIFT, FOLDER, MODE_SHIFT, SITE_MASK, SITE_SHIFT
 from vmconc.schedule.steps import (
     STEP_ACQUIRE,
     STEP_DOWNGRADE,
@@ -20,7 +20,6 @@ from vmconc.schedule.steps import (
 )
 
 EVENT = np.dtype([("time", "<i8"), ("lock", "<i8"), ("number", "<i8"), ("what", "<i8")])
-FOLDER = "events"
 
 
 class RunError(Exception):
@@ -43,12 +42,12 @@ class Events:
     @cached_property
     def action(self) -> np.ndarray:
         """Return what was done: one of the STEP_ numbers."""
-        return (self.raw["what"] & (1 << CLASS_SHIFT) - 1).astype(np.uint8)
+        return (self.raw["what"] & ACTION_MASK).astype(np.uint8)
 
     @cached_property
     def cls(self) -> np.ndarray:
         """Return the lock class."""
-        return (self.raw["what"] >> CLASS_SHIFT & (1 << MODE_SHIFT - CLASS_SHIFT) - 1).astype(np.uint8)
+        return (self.raw["what"] >> CLASS_SHIFT & CLASS_MASK).astype(np.uint8)
 
     @cached_property
     def mode(self) -> np.ndarray:
@@ -58,7 +57,12 @@ class Events:
     @cached_property
     def site(self) -> np.ndarray:
         """Return where in the source it was done."""
-        return (self.raw["what"] >> SITE_SHIFT & 0xFFFFF).astype(np.uint32)
+        return (self.raw["what"] >> SITE_SHIFT & SITE_MASK).astype(np.uint32)
+
+    @cached_property
+    def acquired(self) -> np.ndarray:
+        """Tell which events are acquisitions; to own a token again after a sleep is none."""
+        return np.isin(self.action, (STEP_ACQUIRE, STEP_TRIED))
 
     @cached_property
     def gain(self) -> np.ndarray:

@@ -19,6 +19,21 @@ def sums_before(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return total - np.repeat(total[starts], lengths)
 
 
+def matched(gain: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where something opens (1), and where each closes (-1), -1 if it never does.
+
+    The last one of a group that was opened is the first one closed.
+    """
+    level = sums_before(gain, starts) + (gain > 0)
+    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(gain))))
+    order = np.lexsort((level, group))
+    gain, level, group = gain[order], level[order], group[order]
+    opens = np.flatnonzero(gain > 0)
+    after = np.minimum(opens + 1, len(gain) - 1)
+    closed = (gain[after] < 0) & (level[after] == level[opens]) & (group[after] == group[opens])
+    return order[opens], np.where(closed, order[after], -1)
+
+
 def last_before(marked: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Return, for each row, the place of the last marked row of its group before it, -1 if there is none."""
     places = np.where(marked, np.arange(len(marked)), -1)

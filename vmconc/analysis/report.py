@@ -1,11 +1,9 @@
 """Who waited and who held, summed up by class, lock, place in the source, CPU, LWP or phase."""
 
-from pathlib import Path
-
 import msgspec
 import numpy as np
 
-from vmconc.analysis.events import Events, load
+from vmconc.analysis.events import Events
 from vmconc.analysis.grouping import GROUPINGS
 from vmconc.analysis.rows import Row, columns, ordered, rows_of
 from vmconc.analysis.summary import Summary, summarise
@@ -29,11 +27,6 @@ class Report(msgspec.Struct):
     rows: list[Row]
     left_out: int  # rows
     total: Row
-
-
-def report_run(path: Path, by: str = "class", sort: str = "wait", top: int = 0, classes: list[int] = []) -> Report:  # noqa: B006
-    """Report on a run directory; see `report`.  Raises RunError if nothing was recorded there."""
-    return report(load(path), str(path), by, sort, top, classes)
 
 
 def report(events: Events, run_dir: str, by: str, sort: str, top: int, classes: list[int]) -> Report:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from vmconc.coordinator.recorder import Recording
+from vmconc.statistics import Ratio
 
 
 class Locks(msgspec.Struct):
@@ -78,15 +79,6 @@ class RunResult(msgspec.Struct):
     def exit_code(self) -> int:
         """Return the exit code the run deserves."""
         return self.ending.exit_code or (1 if self.violation_count else 0)
-
-
-class Ratio(msgspec.Struct):
-    """A paired ratio: median over the rounds and a bootstrap 95 % confidence interval."""
-
-    median: float
-    low: float
-    high: float
-    rounds: list[float] = []
 
 
 class CompareResult(msgspec.Struct):

@@ -11,11 +11,11 @@ from typing import BinaryIO
 import numpy as np
 
 from vmconc.analysis.events import Events
-from vmconc.analysis.grouping import cpu_name
+from vmconc.analysis.grouping import OPERATIONS, cpu_name
 from vmconc.analysis.names import site_name
 from vmconc.analysis.spans import Spans, holds, pairs, waits
 from vmconc.export.lanes import lanes
-from vmconc.export.named import OPERATIONS, instance_name
+from vmconc.export.named import span_name
 from vmconc.export.perfetto_packets import Arrows, Names, Slices, encoded
 from vmconc.locks.classes import CLASS_NAMES
 from vmconc.schedule.steps import STEP_BEGIN, STEP_END, STEP_WAIT
@@ -89,7 +89,7 @@ def named(events: Events, names: Names, spans: Spans) -> np.ndarray:
     """Return the number of the name of each span."""
     keys = spans.lock << 9 | spans.cls.astype(np.int64) << 1 | spans.mode
     found, inverse = np.unique(keys, return_inverse=True)
-    texts = [instance_name(events, key >> 9, key >> 1 & 0xFF, key & 1) for key in found.tolist()]
+    texts = [span_name(events, key >> 9, key >> 1 & 0xFF, key & 1) for key in found.tolist()]
     return names.name(texts)[inverse]
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from vmconc.analysis.doing import kinds
 from vmconc.analysis.events import Events
+from vmconc.analysis.grouping import OPERATIONS
 from vmconc.analysis.names import site_name
 from vmconc.analysis.spans import holds, waits
-from vmconc.export.named import OPERATIONS, class_name
-from vmconc.schedule.steps import STEP_ACQUIRE, STEP_TRIED
+from vmconc.export.named import class_name
 
 WEIGHTS = ("count", "wait", "hold")
 UNITS = {"count": "count", "wait": "nanoseconds", "hold": "nanoseconds"}
@@ -31,7 +31,7 @@ class Stack:
 
 def stacks(events: Events) -> list[Stack]:
     """Return the stacks of every CPU."""
-    got = np.flatnonzero(np.isin(events.action, (STEP_ACQUIRE, STEP_TRIED)))
+    got = np.flatnonzero(events.acquired)
     waited, held = waits(events), holds(events)
     found = [
         summed(keys(events, got, events.cls[got], events.mode[got], events.site[got]), np.ones(len(got))),
