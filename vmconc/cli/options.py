@@ -13,7 +13,7 @@ What = Annotated[
     str, typer.Argument(metavar="PROGRAM|TRACE", help="A built-in program or trace, a .py file, or a trace file.")
 ]
 Cpus = Annotated[int, typer.Option("--cpus", help="Emulated CPUs, one process each; 0: as many as there are cores.")]
-Mode = Annotated[str, typer.Option("--mode", help="What each lock operation tracks: off, counted or recorded.")]
+Mode = Annotated[str, typer.Option("--mode", help="What each lock operation tracks: off, counted, timed or recorded.")]
 Ring = Annotated[int, typer.Option("--ring", help="Mode recorded: events of a CPU that may wait to be written.")]
 WhenFull = Annotated[
     str, typer.Option("--when-full", help="Mode recorded: a CPU with a full ring waits (stop) or loses events (drop).")
