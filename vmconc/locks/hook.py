@@ -69,7 +69,7 @@ def requested(cpu, lock, cls, mode):
 @kernel
 def ordered(cpu, lock, cls):
     """Hold a request that may have to wait against the order rules."""
-    if tracked(cpu) and (cpu.held_classes & RANKED) >> cls != 0:
+    if tracked(cpu) and (held_classes(cpu) & RANKED) >> cls != 0:
         check_order(cpu, lock, cls)
 
 
@@ -81,8 +81,8 @@ def check_order(cpu, lock, cls):
     """
     if cls == VM_MAP and holds(cpu, lock):
         broken(cpu, LOCK_RECURSION, lock, 0, 0)
-    if (cpu.held_classes & RANKED) >> (cls + 1) != 0:
-        broken(cpu, LOCK_ORDER, lock, cls, cpu.held_classes)
+    if (held_classes(cpu) & RANKED) >> (cls + 1) != 0:
+        broken(cpu, LOCK_ORDER, lock, cls, held_classes(cpu))
 
 
 @kernel
@@ -153,14 +153,13 @@ def pack(before, site, cls, mode):
 @partial(kernel, within=True)
 def push_held(cpu, lock, cls, mode, site):
     """Push a lock on the held-lock stack and note the order."""
-    n, before = cpu.held_count, cpu.held_classes
+    n, before = cpu.held_count, held_classes(cpu)
     if n >= HELD_MAX:
         broken(cpu, TOO_MANY_HELD, lock, HELD_MAX, n)
         return
     cpu.held_lock[n] = lock
     cpu.held_word[n] = pack(before, site, cls, mode)
     cpu.held_count = n + 1
-    cpu.held_classes = before | 1 << cls
     note_order(cpu, cls, before)
 
 
@@ -175,6 +174,16 @@ def note_order(cpu, cls, before):
 def held_class(cpu, i):
     """Return the class of entry `i` of the held-lock stack."""
     return (cpu.held_word[i] & HELD_WHAT_MASK) >> 1
+
+
+@kernel
+def held_classes(cpu):
+    """Return a bit for each class that this CPU holds a lock of: the topmost entry says so."""
+    n = cpu.held_count
+    if n == 0:
+        return 0
+    word = cpu.held_word[n - 1]
+    return word >> HELD_BEFORE_SHIFT | 1 << ((word & HELD_WHAT_MASK) >> 1)
 
 
 @kernel
@@ -209,13 +218,6 @@ def releasing(cpu, lock, cls):
     log_loss(cpu, STEP_RELEASE, lock, cls, held_mode(cpu, lock, cls) if recorded(cpu) else 0, 0)
 
 
-@kernel
-def on_top(cpu, lock, cls):
-    """Tell whether a lock is on top of the held-lock stack."""
-    last = cpu.held_count - 1
-    return last >= 0 and cpu.held_lock[last] == lock and held_class(cpu, last) == cls
-
-
 @partial(kernel, within=True)
 def released(cpu, lock, cls):
     """Note a release: take the lock off the held-lock stack."""
@@ -231,11 +233,11 @@ def released(cpu, lock, cls):
 @partial(kernel, within=True)
 def pop_held(cpu, lock, cls):
     """Take a lock off the held-lock stack.  Mostly it is on top."""
-    if on_top(cpu, lock, cls):
-        cpu.held_count -= 1
+    last = cpu.held_count - 1
+    if last >= 0 and cpu.held_lock[last] == lock and held_class(cpu, last) == cls:
         if timed(cpu):
-            time_hold(cpu, cpu.held_count, ticks())
-        cpu.held_classes = cpu.held_word[cpu.held_count] >> HELD_BEFORE_SHIFT
+            time_hold(cpu, last, ticks())
+        cpu.held_count = last
     else:
         remove_held(cpu, lock, cls)
 
@@ -259,7 +261,6 @@ def remove_held(cpu, lock, cls):
         cpu.held_word[i] = classes << HELD_BEFORE_SHIFT | word
         classes |= 1 << held_class(cpu, i)
         i += 1
-    cpu.held_classes = classes
 
 
 @kernel
