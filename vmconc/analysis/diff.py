@@ -74,7 +74,7 @@ def of_comparison(paths: list[Path]) -> tuple[list[Measured], list[Measured]]:
 
 def diff(before: list[Measured], after: list[Measured]) -> Diff:
     """Compare as many runs before as after."""
-    changes = {name: changed(name, before, after) for name in listed(before[0], after[0])}
+    changes = {name: changed(name, before, after) for name in listed(before + after)}
     moved = hot_spot([run.figures for run in before], [run.figures for run in after])
     if moved and (total := changed(f"{moved.target}.wait.total", before, after)).after > total.before:
         for found in changes.values():
@@ -87,9 +87,8 @@ def diff(before: list[Measured], after: list[Measured]) -> Diff:
 
 def failed(conditions: list[Condition], before: list[Measured], after: list[Measured]) -> list[str]:
     """Return the conditions that hold, each with its figure.  Raises ConditionError."""
-    known = before[0].figures | after[0].figures
     for condition in conditions:
-        check(condition, known, relative=True)
+        check(condition, known(before + after), relative=True)
     told = []
     for condition in conditions:
         found = changed(condition.figure, before, after)
@@ -99,16 +98,27 @@ def failed(conditions: list[Condition], before: list[Measured], after: list[Meas
 
 
 def changed(name: str, before: list[Measured], after: list[Measured]) -> Change:
-    """Compare one figure; one that a run does not have is 0."""
+    """Compare one figure; of a place in the source that a run does not know it is 0."""
     return change(name, *([run.figures.get(name, 0.0) for run in runs] for runs in (before, after)))
 
 
-def listed(before: Measured, after: Measured) -> list[str]:
+def known(runs: list[Measured]) -> dict[str, None]:
+    """Return the figures that all runs have, and of places in the source, not all of which need be in each, any."""
+    names = {name: None for run in runs for name in run.figures}
+    lost = any(run.lost for run in runs)
+
+    def in_all(name: str) -> bool:
+        return all(name in run.figures for run in runs) or (name.startswith(BLAME) and not lost)
+
+    return {name: None for name in names if in_all(name)}
+
+
+def listed(runs: list[Measured]) -> list[str]:
     """Return the figures that are rows, in their order: by mode where they are known by mode."""
-    names = dict.fromkeys([*before.figures, *after.figures])
+    names = known(runs)
 
     def most(name: str) -> float:
-        return max(run.figures.get(name, 0.0) for run in (before, after))
+        return max(run.figures.get(name, 0.0) for run in runs)
 
     classes = dict.fromkeys(name.partition(".")[0] for name in names if name.endswith(".acquired"))
     found = [name for name in FAULTS if name in names] + ["all.wait.total"]

@@ -46,16 +46,16 @@ def report(
     at_least("--top", top, 0)
     if json and csv:
         raise UsageError("--csv has no effect with --json; choose one")
-    asked = conditions(fail_on)
+    asked, wanted = conditions(fail_on), class_numbers(classes)
     with reading():
         if is_timed(run):
             if asked:
                 raise RunError(f"--fail-on {fail_on[0]!r} needs events; record the run with vmconc run --mode recorded")
-            held, found = [], report_timed(run, by, sort, top, class_numbers(classes))
+            held, found = [], report_timed(run, by, sort, top, wanted)
         else:
             events = load(run)
             held = failed(events, asked)
-            found = report_on(events, str(run), by, sort, top, class_numbers(classes))
+            found = report_on(events, str(run), by, sort, top, wanted)
     print_json(found) if json else print_csv(found) if csv else show_report(found)
     return exit_code(held)
 
