@@ -295,6 +295,7 @@ def test_with_events_lost_it_is_said_and_what_is_not_known_is_no_figure(tmp_path
         (["--before", "A"], "--before and --after go together"),
         (["A", "--before", "A", "--after", "A"], "leave the arg"),
         (["A", "D"], "1 before, 2 after: runs are compared in pairs"), (["A", "C"], "C is a comparison: it has both"),
+        (["A", "B"], "B is damaged (KeyError"),
         (["C"], "C has no rounds.json"), (["A", "A", "--fail-on", "x.y>3"], "--fail-on 'x.y>3': x is not known"),
         (["A", "A", "--fail-on", "x"], "--fail-on 'x' is no condition"), (["A", "A", "--json", "--csv"], "choose one"),
         (["A", "A", "--top", "-1"], "--top -1 is too few"),
@@ -303,8 +304,10 @@ def test_with_events_lost_it_is_said_and_what_is_not_known_is_no_figure(tmp_path
 def test_what_is_asked_wrongly_is_said_in_a_line(arguments, complaint, tmp_path, capsys):
     for name in ("A", "D/1", "D/2"):
         write_counted(tmp_path / name)
+    (tmp_path / "B").mkdir()
+    (tmp_path / "B" / "run.json").write_text('{"locks": {}}')
     (tmp_path / "C").mkdir()
     (tmp_path / "C" / "run.json").write_text('{"protocols": {}}')
-    words = [str(tmp_path / word) if word in ("A", "C", "D", "OUT") else word for word in arguments]
+    words = [str(tmp_path / word) if word in ("A", "B", "C", "D", "OUT") else word for word in arguments]
     code, out, said = command(capsys, *words)
     assert code == 2 and complaint in out + said

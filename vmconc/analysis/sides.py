@@ -35,7 +35,7 @@ def measure(paths: list[Path], counters: bool) -> list[Measured]:
 def measure_counters(path: Path, run: dict[str, Any]) -> Measured:
     """Return what a run has counted."""
     try:
-        return Measured(str(path), run, counted(run))
+        return Measured(str(path), {"program": run["program"], **run}, counted(run))
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path} is damaged ({type(error).__name__}: {error}); run again") from error
 

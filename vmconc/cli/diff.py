@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Runs = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[BEFORE AFTER]", help="Two runs, or directories of runs; or one run of vmconc compare."),
+    typer.Argument(metavar="RUN", help="Before and after: two runs, or directories of runs; or one of vmconc compare."),
 ]
 BEFORE = typer.Option("--before", metavar="RUN", help="A run before; repeat for more: runs are compared in pairs.")
 AFTER = typer.Option("--after", metavar="RUN", help="A run after, in the order of those before.")
