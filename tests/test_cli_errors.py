@@ -40,7 +40,7 @@ BAD = [
     (["run", "zero_fill", "--mode", "recorded", "--ring", "1000"], "--ring 1000 is no power of two"),
     (["run", "zero_fill", "--ring", "1024"], "--ring and --when-full are for --mode recorded"),
     (["run", "zero_fill", "--when-full", "wait"], "--when-full 'wait'"),
-    (["compare", "zero_fill", "--mode", "recorded"], "record each protocol with vmconc run"),
+    (["compare", "zero_fill", "--mode", "recorded"], "run each protocol with vmconc run --mode recorded"),
     (["bench", "tracking", "--seconds", "-1"], "--seconds -1"),
     (["run", "zero_fill", "--cpus", "two"], "--cpus 'two'"),
     (["run", "zero_fill", "--cpus=two"], "--cpus 'two'"),
