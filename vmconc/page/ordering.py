@@ -1,0 +1,77 @@
+"""In which order locks were asked for, as `vmconc order` has it."""
+
+from vmconc.analysis.order_told import Ordered, OrderEdge, OrderRing
+from vmconc.locks.classes import MODE_NAMES, SHARED
+from vmconc.page.parts import Arc, Arcs, Column, Lines, Part, Section, Table, section
+from vmconc.page.recorded import Recorded
+
+ROWS = 200
+COLUMNS = [
+    *(Column(name, number=False) for name in ("held", "its mode", "asked for", "mode")), Column("times"),
+    Column("CPUs"), *(Column(name, number=False) for name in ("order", "held since, first time", "asked at")),
+]  # fmt: skip
+TEXT = (
+    "An arrow leads from what a CPU held to what it asked for meanwhile, and might have had to wait for. Classes stand "
+    "in their declared order, so arrows on the right keep to it; one on the left that is dashed goes against it. "
+    "Pale: both shared. The width says how often."
+)
+
+
+def ordering(run: Recorded) -> Section:
+    """Return the lock-order graph, its rings and its edges."""
+    told = run.order
+    parts: list[Part] = [rings(ring) for ring in told.rings]
+    if told.notes:
+        parts.append(Lines([f"not checked: {note}" for note in told.notes], "bad"))
+    elif not told.rings:
+        parts.append(Lines(["No ring: nobody could wait for one another in a circle."], "good"))
+    if told.edges:
+        parts += [arcs(told), table(told.edges)]
+    return section("order", "In which order locks were asked for", TEXT, *parts)
+
+
+def rings(ring: OrderRing) -> Lines:
+    """Describe a ring."""
+    path = " → ".join([edge.held for edge in ring.edges] + [ring.edges[-1].wanted])
+    return Lines(
+        [f"Ring {path}, confidence {ring.confidence}", *ring.doubts, *(said(edge) for edge in ring.edges)], "bad"
+    )
+
+
+def said(edge: OrderEdge) -> str:
+    """Say what was asked for while what was held."""
+    seen = edge.example
+    return (
+        f"{edge.held} {edge.held_mode} → {edge.wanted} {edge.mode}: {edge.count:,} times; first cpu {seen.cpu} at "
+        f"{seen.at_ms:.6f} ms: {seen.held_lock} held since {seen.held_site}, {seen.lock} asked for at {seen.site}"
+    )
+
+
+def arcs(told: Ordered) -> Arcs:
+    """Return the graph; modes of the same two classes are one arrow."""
+    used = {name for edge in told.edges for name in (edge.held, edge.wanted)}
+    ranked = [name for name in told.declared if name in used]
+    nodes = ranked + sorted(used - set(ranked))
+    groups: dict[tuple[str, str], list[OrderEdge]] = {}
+    for edge in told.edges:
+        groups.setdefault((edge.held, edge.wanted), []).append(edge)
+    found = [arc(nodes.index(held), nodes.index(wanted), edges) for (held, wanted), edges in groups.items()]
+    return Arcs(nodes, len(ranked), found)
+
+
+def arc(source: int, target: int, edges: list[OrderEdge]) -> Arc:
+    """Return one arrow."""
+    shared = all(edge.held_mode == edge.mode == MODE_NAMES[SHARED] for edge in edges)
+    wrong = any(edge.violates for edge in edges)
+    return Arc(source, target, sum(edge.count for edge in edges), "\n".join(map(said, edges)), wrong, shared)
+
+
+def table(edges: list[OrderEdge]) -> Table:
+    """Return the edges, most frequent first."""
+    rows = [
+        [edge.held, edge.held_mode, edge.wanted, edge.mode, edge.count, len(edge.cpus),
+         "VIOLATED" if edge.violates else "", edge.example.held_site, edge.example.site]
+        for edge in edges[:ROWS]
+    ]  # fmt: skip
+    left = f"left out: {len(edges) - ROWS:,} edges seen less often" if len(edges) > ROWS else ""
+    return Table(COLUMNS, rows, [], 4, left, "what was held when what was asked for")
