@@ -161,6 +161,13 @@ def test_a_browser_draws_every_chart_and_sorts_tables(tmp_path):
 
 
 @needs_browser
+def test_a_browser_shows_a_run_in_which_little_happened(tmp_path):
+    events = story(took(0, MAP), gave(0, MAP), protocol="")
+    shown, complaints = in_browser(tmp_path, page_of(events), "drawAll(); document.title = drawnCharts.size;")
+    assert complaints == [] and Reader(shown).texts["title"] == ["1"]
+
+
+@needs_browser
 def test_a_browser_complains_of_a_page_that_is_broken(tmp_path):
     broken = page_of(contended()).replace("KINDS.heat =", "KINDS.cold =")
     assert in_browser(tmp_path, broken)[1] != []

@@ -25,12 +25,14 @@ def html(run: Run, output: Output = None, json: o.Json = False) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
+    from vmconc.analysis.allocation import keep_memory
     from vmconc.analysis.events import load
     from vmconc.cli.show import console, print_json
     from vmconc.page.run import SECTIONS, run_page
 
     check_html(output, "--output")
     path = output or run / NAME
+    keep_memory()
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading events", total=len(SECTIONS) + 1)
         with reading():

@@ -2,14 +2,13 @@
 
 from vmconc.analysis.order_told import Ordered, OrderEdge, OrderRing
 from vmconc.locks.classes import MODE_NAMES, SHARED
-from vmconc.page.parts import Arc, Arcs, Column, Lines, Part, Section, Table, section
+from vmconc.page.parts import Arc, Arcs, Cell, Column, Lines, Part, Section, Table, section
 from vmconc.page.recorded import Recorded
 
 ROWS = 200
-COLUMNS = [
-    *(Column(name, number=False) for name in ("held", "its mode", "asked for", "mode")), Column("times"),
-    Column("CPUs"), *(Column(name, number=False) for name in ("order", "held since, first time", "asked at")),
-]  # fmt: skip
+WORDS = ("held", "its mode", "asked for", "mode", "held since, first time", "asked at")
+COLUMNS = [*(Column(name, number=False) for name in WORDS), Column("CPUs"), Column("times")]
+AGAINST = Column("order", number=False)  # only if there is such an edge
 TEXT = (
     "An arrow leads from what a CPU held to what it asked for meanwhile, and might have had to wait for. Classes stand "
     "in their declared order, so arrows on the right keep to it; one on the left that is dashed goes against it. "
@@ -68,10 +67,16 @@ def arc(source: int, target: int, edges: list[OrderEdge]) -> Arc:
 
 def table(edges: list[OrderEdge]) -> Table:
     """Return the edges, most frequent first."""
-    rows = [
-        [edge.held, edge.held_mode, edge.wanted, edge.mode, edge.count, len(edge.cpus),
-         "VIOLATED" if edge.violates else "", edge.example.held_site, edge.example.site]
-        for edge in edges[:ROWS]
-    ]  # fmt: skip
+    rows = [row(edge) for edge in edges[:ROWS]]
+    columns, sort = COLUMNS, len(COLUMNS) - 1
+    if any(edge.violates for edge in edges):
+        columns = [*COLUMNS, AGAINST]
+        rows = [[*one, "VIOLATED" if edge.violates else ""] for one, edge in zip(rows, edges, strict=False)]
     left = f"left out: {len(edges) - ROWS:,} edges seen less often" if len(edges) > ROWS else ""
-    return Table(COLUMNS, rows, [], 4, left, "what was held when what was asked for")
+    return Table(columns, rows, [], sort, left, "what was held when what was asked for")
+
+
+def row(edge: OrderEdge) -> list[Cell]:
+    """Return the row of an edge."""
+    modes = edge.held, edge.held_mode, edge.wanted, edge.mode
+    return [*modes, edge.example.held_site, edge.example.site, len(edge.cpus), edge.count]

@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from vmconc.analysis.check import Checked, check
 from vmconc.analysis.events import Events
 from vmconc.analysis.order_told import Ordered, ordered
-from vmconc.analysis.summary import Summary, extent, summarise
-from vmconc.analysis.tally import bounced
-from vmconc.analysis.usage import Usage, usage
+from vmconc.analysis.report import Found, find
+from vmconc.analysis.summary import Summary, extent
+from vmconc.analysis.usage import Usage
 
 
 @dataclass(frozen=True)
@@ -21,19 +19,19 @@ class Recorded:
     run_dir: str
 
     @cached_property
+    def found(self) -> Found:
+        """Return what there is to sum up."""
+        return find(self.events, self.run_dir, [])
+
+    @property
     def used(self) -> Usage:
         """Return all acquisitions, waits and holds."""
-        return usage(self.events)
+        return self.found.used
 
-    @cached_property
+    @property
     def summary(self) -> Summary:
         """Return the head of every report."""
-        return summarise(self.events, self.run_dir, self.used)
-
-    @cached_property
-    def bounced(self) -> np.ndarray:
-        """Tell which events take a lock that another CPU had."""
-        return bounced(self.events)
+        return self.found.summary
 
     @cached_property
     def order(self) -> Ordered:

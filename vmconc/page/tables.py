@@ -36,7 +36,7 @@ def tables(run: Recorded) -> Section:
 
 def by(run: Recorded, way: str) -> Choice:
     """Return one table."""
-    found = tabulated(run.used, run.bounced, run.summary, way, "wait", ROWS, [])
+    found = tabulated(run.found, way, "wait", ROWS, [])
     return Choice(f"by {NAMES.get(way, way)}", [table(found)])
 
 

@@ -30,7 +30,8 @@ def timeline(run: Recorded) -> Section:
     first, last = run.extent
     if first == last:
         return Section("timeline", "Timeline", TEXT, [Choice("", [Lines(["Nothing lasted."])])])
-    choices = [Choice("whole run", [shares(run, found), window(run, found, first, last)])]
+    whole, spread = window(run, found, first, last), shares(run, found)
+    choices = [Choice("whole run", [spread, whole] if spread.names else [whole])]
     choices += [Choice(name, [window(run, found, begin, end)]) for name, begin, end in windows(run, found)]
     return Section("timeline", "Timeline", TEXT, choices)
 
@@ -59,11 +60,12 @@ def shares(run: Recorded, found: Activity) -> Heat:
     first, last = run.extent
     edges = edges_of(first, last, BINS)
     names, values = [], []
+    kinds = [kind for kind in SHARES if (found.kind == kind).any()]
     for cpu in range(run.events.cpus):
-        for kind, name in SHARES.items():
+        for kind in kinds:
             low, high = (np.searchsorted(found.lane, cpu * LANES + kind, side) for side in ("left", "right"))
             past = lasted_until(found.from_tick[low:high], edges) - lasted_until(found.to_tick[low:high], edges)
-            names.append(f"{cpu_name(run.events, cpu)} {name}")
+            names.append(f"{cpu_name(run.events, cpu)} {SHARES[kind]}")
             values.append(np.nan_to_num(percent(np.diff(past), np.diff(edges))).tolist())
     width = (last - first) / BINS * run.events.tick
     return Heat(0, width / 1e6, names, values, "% of the CPU's time", f"each column is {lasting(width)}")
