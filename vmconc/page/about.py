@@ -19,13 +19,15 @@ def about(run: Recorded) -> Section:
 def facts(run: Summary, checked: Checked) -> list[Fact]:
     """Return the figures that come first."""
     rate = f"{run.faults_per_second:,.0f} per second, " if run.faults.count else ""
-    broken = sum(one.count for one in checked.broken)
-    found = f"{broken:,} times" if broken else NOTHING if checked.rules else "not checked"
+    found = f"{len(checked.broken)}" if checked.broken else NOTHING if checked.rules else "not checked"
     share = f"{figure(100 * run.contended / max(1, run.acquired))} % of them" if run.contended else "none of them"
-    return [
-        Fact("lasted", lasting(run.seconds * 1e9), "from the first event to the last"),
+    of_machine = [
         Fact("faults", f"{run.faults.count:,}", rate + spread(run.faults)),
         Fact("page-ins", f"{run.page_ins.count:,}", spread(run.page_ins)),
+    ]
+    return [
+        Fact("lasted", lasting(run.seconds * 1e9), "from the first event to the last"),
+        *(of_machine if run.protocol else []),
         Fact("locks acquired", f"{run.acquired:,}", f"waits: {run.contended:,}, {share}"),
         Fact("waited", lasting(run.wait_ns), f"{figure(run.wait_percent)} % of the CPUs' time"),
         Fact("rules broken", found, f"of {len(checked.rules)} checked", "good" if found == NOTHING else "bad"),

@@ -1,17 +1,17 @@
 """In which order locks were asked for, as `vmconc order` has it."""
 
-from vmconc.analysis.order_told import Ordered, OrderEdge, OrderRing
+from vmconc.analysis.order_told import OrderEdge, OrderRing
 from vmconc.locks.classes import MODE_NAMES, SHARED
 from vmconc.page.parts import Arc, Arcs, Cell, Column, Lines, Part, Section, Table, section
 from vmconc.page.recorded import Recorded
 
-ROWS = 200
+ROWS, NODES = 200, 40
 WORDS = ("held", "its mode", "asked for", "mode", "held since, first time", "asked at")
 COLUMNS = [*(Column(name, number=False) for name in WORDS), Column("CPUs"), Column("times")]
 AGAINST = Column("order", number=False)  # only if there is such an edge
 TEXT = (
     "An arrow leads from what a CPU held to what it asked for meanwhile, and might have had to wait for. Classes stand "
-    "in their declared order, so arrows on the right keep to it; one on the left that is dashed goes against it. "
+    "in their declared order, arrows down are on the right; one that goes against that order is dashed. "
     "Pale: both shared. The width says how often."
 )
 
@@ -24,8 +24,9 @@ def ordering(run: Recorded) -> Section:
         parts.append(Lines([f"not checked: {note}" for note in told.notes], "bad"))
     elif not told.rings:
         parts.append(Lines(["No ring: nobody could wait for one another in a circle."], "good"))
-    if told.edges:
-        parts += [arcs(told), table(told.edges)]
+    edges = told.single_locks or told.edges
+    if edges:
+        parts += [arcs(edges, told.declared), table(edges)]
     return section("order", "In which order locks were asked for", TEXT, *parts)
 
 
@@ -46,16 +47,19 @@ def said(edge: OrderEdge) -> str:
     )
 
 
-def arcs(told: Ordered) -> Arcs:
-    """Return the graph; modes of the same two classes are one arrow."""
-    used = {name for edge in told.edges for name in (edge.held, edge.wanted)}
-    ranked = [name for name in told.declared if name in used]
+def arcs(edges: list[OrderEdge], declared: list[str]) -> Arcs:
+    """Return the graph; modes of the same two nodes are one arrow.  What has no rank stands by its name."""
+    names = list(dict.fromkeys(name for edge in edges for name in (edge.held, edge.wanted)))
+    used = set(names[:NODES])
+    ranked = [name for name in declared if name in used]
     nodes = ranked + sorted(used - set(ranked))
     groups: dict[tuple[str, str], list[OrderEdge]] = {}
-    for edge in told.edges:
-        groups.setdefault((edge.held, edge.wanted), []).append(edge)
-    found = [arc(nodes.index(held), nodes.index(wanted), edges) for (held, wanted), edges in groups.items()]
-    return Arcs(nodes, len(ranked), found)
+    for edge in edges:
+        if {edge.held, edge.wanted} <= used:
+            groups.setdefault((edge.held, edge.wanted), []).append(edge)
+    found = [arc(nodes.index(held), nodes.index(wanted), some) for (held, wanted), some in groups.items()]
+    left = f"left out: {len(names) - NODES:,} locks with rarer arrows" if len(names) > NODES else ""
+    return Arcs(nodes, len(ranked), found, left)
 
 
 def arc(source: int, target: int, edges: list[OrderEdge]) -> Arc:

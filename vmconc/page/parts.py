@@ -112,6 +112,16 @@ class Arcs(msgspec.Struct, tag="arcs"):
     note: str = ""
 
 
+class Curves(msgspec.Struct, tag="curves"):
+    """How something changed: for each curve its name and a value for each bin of time, None: there is none."""
+
+    begin_ms: float
+    width_ms: float
+    names: list[str]
+    values: list[list[float | None]]
+    title: str
+
+
 class Icicle(msgspec.Struct, tag="icicle"):
     """A flame graph upside down; the first frame is the root, `parents` are places of frames, -1 for the root."""
 
@@ -121,7 +131,7 @@ class Icicle(msgspec.Struct, tag="icicle"):
     note: str = ""
 
 
-Part = Facts | Lines | Table | Heat | Bars | Spans | Flow | Arcs | Icicle
+Part = Facts | Lines | Table | Heat | Bars | Spans | Flow | Arcs | Curves | Icicle
 
 
 class Choice(msgspec.Struct):

@@ -35,8 +35,8 @@ class Recorded:
 
     @cached_property
     def order(self) -> Ordered:
-        """Return the lock-order graph."""
-        return ordered(self.events, self.run_dir)
+        """Return the lock-order graph; in a program about locks that is between single locks."""
+        return ordered(self.events, self.run_dir, instances=not self.events.protocol)
 
     @cached_property
     def checked(self) -> Checked:

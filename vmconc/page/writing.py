@@ -8,7 +8,7 @@ import vmconc
 from vmconc.document import filled, titled
 from vmconc.page.parts import Section
 
-SCRIPTS = ("start", "table", "text", "charts", "heat", "bars", "spans", "flow", "arcs", "icicle", "page")
+SCRIPTS = ("start", "table", "text", "charts", "heat", "bars", "spans", "flow", "arcs", "curves", "icicle", "page")
 
 
 def written(title: str, subtitle: str, sections: list[Section]) -> str:

@@ -19,7 +19,7 @@ KINDS.arcs = (part) => {
     node.addEventListener("mouseenter", () => show(true));
     node.addEventListener("mouseleave", () => show(false));
   });
-  const ranks = part.ranked < part.nodes.length ? "below the dotted line: no declared rank" : "";
+  const ranks = part.ranked && part.ranked < part.nodes.length ? "below the dotted line: no declared rank" : "";
   return captioned(svg, [part.note, ranks, "point at a name to see only its arrows, at an arrow for its first occurrence"].filter(Boolean).join("; "));
 };
 

@@ -1,4 +1,4 @@
-KINDS.heat = (part) => captioned(chart(110 + 26 * part.names.length, part.unit, () => {
+KINDS.heat = (part) => captioned(chart(Math.max(190, 90 + 26 * part.names.length), part.unit, () => {
   const bins = part.values[0].length, [factor, unit] = axisUnit(bins * part.width_ms);
   const x = part.values[0].map((_, i) => (part.begin_ms + (i + 0.5) * part.width_ms) * factor);
   const names = part.names.map((name) => plain(cut(name)));
