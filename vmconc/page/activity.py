@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from vmconc.analysis.events import Events
-from vmconc.analysis.grouping import cpu_name
+from vmconc.analysis.grouping import OPERATIONS, cpu_name
 from vmconc.analysis.held import page_in_pairs
 from vmconc.analysis.names import lock_name, site_name
 from vmconc.analysis.spans import Spans, pairs
-from vmconc.export.named import OPERATIONS
 from vmconc.locks.classes import CLASS_NAMES, CLASSES, MODE_NAMES
 from vmconc.page.recorded import Recorded
 from vmconc.schedule.steps import STEP_BEGIN, STEP_END

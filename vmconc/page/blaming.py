@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from vmconc.analysis.blame_told import Blamed, blamed
-from vmconc.page.parts import Choice, Column, Flow, Lines, Section, Table
+from vmconc.page.parts import Cell, Choice, Column, Flow, Lines, Section, Table
 from vmconc.page.recorded import Recorded
 
 SIDE = 10  # names on each side of a flow
@@ -40,10 +40,10 @@ def choice(name: str, told: Blamed) -> Choice:
 
 def table(told: Blamed) -> Table:
     """Return who kept whom waiting, longest first."""
-    rows = [[row.waiter, row.holder, row.nanoseconds / 1e6, 100 * row.ticks / told.ticks, row.waits]
+    rows: list[list[Cell]] = [[row.waiter, row.holder, row.nanoseconds / 1e6, 100 * row.ticks / told.ticks, row.waits]
             for row in told.rows[:ROWS]]  # fmt: skip
     left = f"left out, but in the total: {len(told.rows) - ROWS:,} rows with less" if len(told.rows) > ROWS else ""
-    total = ["total", "", told.nanoseconds / 1e6, 100 if told.ticks else 0, told.waits]
+    total: list[Cell] = ["total", "", told.nanoseconds / 1e6, 100 if told.ticks else 0, told.waits]
     return Table(COLUMNS, rows, total, 2, left, "who kept whom waiting")
 
 

@@ -40,7 +40,7 @@ def charged(run: Recorded, found: Blame) -> list[Weighed]:
     wait, kind, site = found.wait[rows], found.kind[rows], found.site[rows]
     keys = kind, site, found.waits.cls[wait], found.waits.mode[wait], found.waits.site[wait]
     order = np.lexsort(keys)
-    told = []
+    told: list[Weighed] = []
     for part in np.split(order, group_starts(*(key[order] for key in keys))[1:]) if len(rows) else []:
         way, at, cls, mode, asked = (int(key[part[0]]) for key in keys)
         frames = holder_name(run.events, "site", at, way), class_name(cls, mode), site_name(run.events, asked)
