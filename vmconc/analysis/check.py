@@ -12,6 +12,7 @@ from vmconc.analysis.held import SLEEP_WITH_SPINLOCK, SLEEP_WITH_TOKEN, held_rul
 from vmconc.analysis.limits import HOLD_BUDGET, STARVATION, Limits, limit_rules
 from vmconc.analysis.names import lock_name, site_name
 from vmconc.analysis.order_rule import order_rule
+from vmconc.analysis.order_told import Ordered, ordered
 from vmconc.analysis.owners import READER_AND_WRITER, TWO_WRITERS, owner_rules
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
 from vmconc.locks.rules import RULES
@@ -62,8 +63,8 @@ def check_run(path: Path, limits: Limits = NO_LIMITS) -> Checked:
     return check(load(path), str(path), limits)
 
 
-def check(events: Events, run_dir: str, limits: Limits = NO_LIMITS) -> Checked:
-    """Check events."""
+def check(events: Events, run_dir: str, limits: Limits = NO_LIMITS, order: Ordered | None = None) -> Checked:
+    """Check events; `order`: their lock-order graph, if it is there already."""
     checked = Checked(run_dir, len(events.raw), [], [], not_checked(events), [])
     if events.lost:
         return checked
@@ -74,7 +75,7 @@ def check(events: Events, run_dir: str, limits: Limits = NO_LIMITS) -> Checked:
         if len(places):
             examples = [say(events, place) for place in places[:EXAMPLES]]
             checked.broken.append(Broken(name, meaning, len(places), examples))
-    name, meaning, sure, unsure = order_rule(events)
+    name, meaning, sure, unsure = order_rule(order or ordered(events, run_dir))
     checked.rules.append(name)
     if sure:
         checked.broken.append(Broken(name, meaning, len(sure), sure[:EXAMPLES]))

@@ -1,6 +1,7 @@
 """What lasted: waits for locks, and holds of locks, found in a run's events."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -26,7 +27,7 @@ class Spans:
         """Return the CPU of each span."""
         return self.events.cpu[self.begin]
 
-    @property
+    @cached_property
     def ticks(self) -> np.ndarray:
         """Return how long each lasted, in ticks: whole numbers, so sums are exact."""
         time = self.events.raw["time"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vmconc.analysis.events import Events
+from vmconc.analysis.groups import sorted_within
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Times:
 
 def times(group: np.ndarray, ticks: np.ndarray, groups: int) -> Times:
     """Sum up by group, numbered from 0.  A percentile is a value that occurred: that of the nearest rank above."""
-    ordered = ticks[np.lexsort((ticks, group))]
+    ordered = sorted_within(group, ticks)
     count = np.bincount(group, minlength=groups)
     ends = np.cumsum(count)
     total = np.diff(np.concatenate([[0], np.cumsum(ordered)])[np.concatenate([[0], ends])])
