@@ -32,6 +32,7 @@ from vmconc.schedule.steps import (
     STEP_DOWNGRADE,
     STEP_FAIL,
     STEP_RECURSE,
+    STEP_REFUSED,
     STEP_RELEASE,
     STEP_REOWN,
     STEP_TRIED,
@@ -267,6 +268,14 @@ def remove_held(cpu, lock, cls):
         cpu.held_word[i] = classes << HELD_BEFORE_SHIFT | word
         classes |= 1 << held_class(cpu, i)
         i += 1
+
+
+@kernel
+def refused(cpu, lock, cls, found):
+    """Report a release, upgrade or downgrade of a lock that this CPU does not hold; the lock stays as it is."""
+    if recorded(cpu):
+        log_step(cpu, STEP_REFUSED, lock, cls, 0, 0)
+    broken(cpu, NOT_HELD, lock, cpu.index + 1, found)
 
 
 @kernel
