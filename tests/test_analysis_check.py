@@ -127,6 +127,12 @@ def test_a_request_that_is_never_met_is_one_and_one_that_would_have_timed_out_or
     assert broken(story(took(0, OBJECT, S), (0, STEP_WAIT, OBJECT, X, 0, VM_OBJECT))) == {"token-upgrade": 1}
 
 
+def test_what_an_operation_left_behind_is_reported_once():
+    left = [(0, STEP_BEGIN), took(0, BUSY), ENDS, (0, STEP_BEGIN), took(0, MAP), gave(0, MAP), ENDS]
+    assert broken(story(*left)) == {"held-at-return": 1}
+    assert broken(story(*left[:2], *left[4:])) == {"held-at-return": 1, "lock-order": 1}
+
+
 def test_a_release_that_was_refused_and_an_upgrade_of_what_is_not_held_are_found():
     assert broken(story(took(0, MAP), (1, STEP_REFUSED, MAP), gave(0, MAP))) == {"not-held": 1}
     assert broken(story((0, STEP_UPGRADE, MAP, X))) == {"not-held": 1}

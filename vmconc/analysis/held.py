@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from vmconc.analysis.events import Events
-from vmconc.analysis.groups import group_starts, sums_before
+from vmconc.analysis.groups import group_starts, last_before, sums_before
 from vmconc.analysis.requests import never_met
 from vmconc.analysis.spans import pairs
 from vmconc.locks.classes import (
@@ -53,17 +53,24 @@ def held_rules(events: Events) -> Iterator[Found]:
     held = {cls: holds_before(events, cls, starts) for cls in np.unique(events.cls)}
     blocking = events.action == STEP_ACQUIRE
     blocking[never_met(events)] = True
+    left = left_over(events, starts) if events.protocol else np.zeros(0, np.int64)
     yield from balance(events, blocking)
-    yield from ranks(events, held, blocking)
+    yield from ranks(events, forgotten(events, held, starts) if len(left) else held, blocking)
     yield from asleep(events, held)
     if events.protocol:
-        yield HELD_AT_RETURN, left_over(events, starts)
+        yield HELD_AT_RETURN, left
         yield page_ins(events, held)
 
 
 def holds_before(events: Events, cls: int, starts: np.ndarray) -> np.ndarray:
     """Return how many holds of a class its CPU had before each event; narrow, since every class has such a column."""
     return sums_before(np.where(events.cls == cls, events.gain, 0), starts).astype(np.int16)
+
+
+def forgotten(events: Events, held: dict[int, np.ndarray], starts: np.ndarray) -> dict[int, np.ndarray]:
+    """Return what is held without what earlier operations have left behind: that is reported once, as by the CPU."""
+    last = last_before(events.action == STEP_END, starts)
+    return {cls: count - np.where(last >= 0, count[last], 0) for cls, count in held.items()}
 
 
 def balance(events: Events, blocking: np.ndarray) -> Iterator[Found]:
