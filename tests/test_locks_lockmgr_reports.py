@@ -27,7 +27,7 @@ from vmconc.locks.classes import (
     VM_MAP,
     VNODE,
 )
-from vmconc.locks.hook import held_classes
+from vmconc.locks.held import held_classes
 
 
 def test_held_stack_follows_the_mode(play, lock):

@@ -3,7 +3,7 @@
 For programs about locks, whose every access is a step: which lock guards which word stands in the Guard table.
 """
 
-from vmconc.locks.hook import HELD_WHAT_MASK
+from vmconc.locks.cpu import HELD_WHAT_MASK
 from vmconc.locks.races import check_race
 from vmconc.locks.rules import GUARDED_BY, broken
 from vmconc.memory.build import ALWAYS

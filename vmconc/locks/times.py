@@ -12,6 +12,7 @@ from vmconc.memory.atomics import atomic_cas
 from vmconc.memory.bits import bit_length
 from vmconc.memory.jit import kernel
 from vmconc.memory.struct import Words, guard
+from vmconc.memory.system import ticks
 from vmconc.memory.table import record
 from vmconc.memory.twins import struct
 
@@ -154,6 +155,24 @@ def time_wait(cpu, lock, site):
     else:
         cpu.unlisted += 1
     cpu.waited = 0
+
+
+@kernel
+def hold_begins(cpu, lock, cls, mode, site):
+    """Note when the lock on top of the held-lock stack was acquired, and what was waited for it."""
+    if cpu.waited != 0:
+        if cpu.waited_what >> 1 == cls:
+            time_wait(cpu, lock, site)
+        else:
+            wait_was_vain(cpu)
+    cpu.held_since[cpu.held_count - 1] = ticks() << SINCE_SHIFT | mode
+
+
+@kernel
+def wait_was_vain(cpu):
+    """Count a wait after which nothing was acquired, if there is one: for what was asked for, where it slept."""
+    if cpu.waited != 0:
+        time_wait(cpu, cpu.wait_lock, cpu.reason)
 
 
 @kernel

@@ -6,11 +6,10 @@ this CPU owned it exclusively already.  (DragonFly `sys/kern/lwkt_token.c`; `dra
 
 from vmconc.locks.classes import EXCLUSIVE, SHARED
 from vmconc.locks.cpu import TOKENS_MAX
+from vmconc.locks.held import hold_goes_on, hold_pauses
 from vmconc.locks.hook import (
     acquired,
     failed,
-    hold_goes_on,
-    hold_pauses,
     point,
     recursed,
     released,
@@ -337,4 +336,3 @@ def token_mode(cpu, token):
     if token_owned(cpu, token):
         return EXCLUSIVE
     return SHARED if token_held(cpu, token) else -1
-

@@ -9,7 +9,7 @@ entry of a map, a ba, another object or a file refers to.
 
 from functools import partial
 
-from vmconc.locks.hook import HELD_WHAT_MASK
+from vmconc.locks.cpu import HELD_WHAT_MASK
 from vmconc.locks.races import check_race, synchronise
 from vmconc.locks.rules import GUARDED_BY, USE_AFTER_FREE, broken
 from vmconc.memory.build import ON_REQUEST

@@ -4,7 +4,7 @@
 """
 
 from vmconc.locks.classes import EXCLUSIVE, VM_MAP, VM_PAGE
-from vmconc.locks.hook import held_classes
+from vmconc.locks.held import held_classes
 from vmconc.locks.sites import site
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import tracked

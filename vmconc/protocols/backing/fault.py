@@ -4,7 +4,8 @@ A page-in always ends in another attempt.  (DragonFly 9de48ead `sys/vm/vm_fault.
 """
 
 from vmconc.locks.classes import SHARED, VM_MAP
-from vmconc.locks.hook import holds, times_acquired
+from vmconc.locks.held import holds
+from vmconc.locks.hook import times_acquired
 from vmconc.locks.lockmgr import lock_mode, lock_release, lock_shared, lock_shared_timed
 from vmconc.locks.pip import pip_add, pip_wakeup
 from vmconc.locks.rules import IO_MAP_RELEASED, SHARED_BELOW, broken

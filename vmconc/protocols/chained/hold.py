@@ -5,7 +5,7 @@
 """
 
 from vmconc.locks.classes import SHARED
-from vmconc.locks.hook import holds
+from vmconc.locks.held import holds
 from vmconc.locks.lockmgr import lock_release, lock_shared, lock_shared_timed
 from vmconc.locks.pip import pip_wakeup
 from vmconc.locks.rules import IO_MAP_HELD, broken

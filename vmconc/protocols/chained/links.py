@@ -17,7 +17,8 @@ from vmconc.locks.chain import (
     chain_wait,
 )
 from vmconc.locks.classes import CHAIN, EXCLUSIVE, SHARED
-from vmconc.locks.hook import holds, point, tried, wait_begins, wait_ends
+from vmconc.locks.held import holds
+from vmconc.locks.hook import point, tried, wait_begins, wait_ends
 from vmconc.locks.rules import CHAIN_REFERENCED, broken
 from vmconc.locks.token import give_up_tokens, reown_tokens
 from vmconc.memory.jit import kernel

@@ -1,0 +1,95 @@
+"""The histograms of mode `timed`: what there is no room for is counted all the same, holds end in any order."""
+
+import pytest
+from conftest import make_segment
+
+from vmconc.analysis.timing import Timing
+from vmconc.coordinator.recorder import both_clocks
+from vmconc.coordinator.timing import add_last, collect_times
+from vmconc.locks.classes import EXCLUSIVE, MUTEX, RWLOCK, SHARED, VM_OBJECT
+from vmconc.locks.held import hold_goes_on, hold_pauses
+from vmconc.locks.hook import acquired, released, wait_begins, wait_ends
+from vmconc.locks.times import HOLD, KINDS_MAX, LOCKS_MAX, TIMED_SHIFT, time_kind, times_tables
+
+pytestmark = pytest.mark.parallel  # mode timed is compiled
+FIRST, SECOND = 4096, 8192  # byte offsets of locks
+
+
+@pytest.fixture
+def segment():
+    return make_segment(times_tables(2), mode="timed", cpus=2)
+
+
+@pytest.fixture
+def cpu(segment):
+    return segment.nth("Cpu", 1)
+
+
+def counted(rows):
+    """Return how many durations there are by what they are of."""
+    found = {}
+    for row in rows:
+        key = (row.what, row.cls, row.mode)
+        found[key] = found.get(key, 0) + sum(row.bins.values())
+    return found
+
+
+def test_kinds_that_there_is_no_room_for_are_counted_together(segment, cpu):
+    kinds = KINDS_MAX + 10
+    for site in range(1, kinds + 1):
+        time_kind(cpu, HOLD << TIMED_SHIFT | site << 8 | MUTEX * 2 + EXCLUSIVE, site)
+    timing = collect_times(segment, both_clocks())
+    assert counted(timing.kinds) == {("hold", "mutex", "exclusive"): KINDS_MAX, ("hold", "", ""): 10}
+    assert sum(row.total for row in timing.kinds) == kinds * (kinds + 1) // 2
+
+
+def test_locks_that_there_is_no_room_for_are_counted_as_left_out(segment, cpu):
+    locks = LOCKS_MAX + 10
+    for number in range(1, locks + 1):
+        wait_ends(cpu, MUTEX, wait_begins(cpu, FIRST * number, MUTEX, EXCLUSIVE))
+        acquired(cpu, FIRST * number, MUTEX, EXCLUSIVE, 0)
+        released(cpu, FIRST * number, MUTEX)
+    timing = collect_times(segment, both_clocks())
+    listed = sum(sum(row.bins.values()) for row in timing.locks if row.what == "wait")
+    assert listed + timing.unlisted == locks and timing.unlisted >= 10
+    assert counted(timing.kinds) == {("wait", "mutex", "exclusive"): locks, ("hold", "mutex", "exclusive"): locks}
+
+
+def test_a_hold_in_the_middle_of_the_stack_keeps_its_beginning(segment, cpu):
+    acquired(cpu, FIRST, MUTEX, EXCLUSIVE, 0)
+    acquired(cpu, SECOND, RWLOCK, SHARED, 0)
+    begun = cpu.held_since[1]
+    released(cpu, FIRST, MUTEX)
+    assert cpu.held_since[0] == begun and cpu.ended == 1
+    released(cpu, SECOND, RWLOCK)
+    assert counted(collect_times(segment, both_clocks()).kinds) == {
+        ("hold", "mutex", "exclusive"): 1, ("hold", "rwlock", "shared"): 1,
+    }  # fmt: skip
+
+
+def test_a_token_that_is_given_up_is_held_twice(segment, cpu):
+    acquired(cpu, FIRST, VM_OBJECT, EXCLUSIVE, 0)
+    hold_pauses(cpu, FIRST, VM_OBJECT)
+    hold_goes_on(cpu, FIRST, VM_OBJECT, EXCLUSIVE)
+    released(cpu, FIRST, VM_OBJECT)
+    assert counted(collect_times(segment, both_clocks()).kinds) == {
+        ("hold", "vm_object", "exclusive"): 1, ("hold again", "vm_object", "exclusive"): 1,
+    }  # fmt: skip
+
+
+def test_a_wait_after_which_nothing_is_acquired_belongs_to_what_was_asked_for(segment, cpu):
+    wait_ends(cpu, MUTEX, wait_begins(cpu, FIRST, MUTEX, EXCLUSIVE))
+    acquired(cpu, SECOND, RWLOCK, SHARED, 0)
+    wait_ends(cpu, MUTEX, wait_begins(cpu, SECOND, MUTEX, SHARED))
+    timing = collect_times(segment, both_clocks())
+    assert counted(timing.kinds) == {("wait", "mutex", "exclusive"): 1, ("wait", "mutex", "shared"): 1}
+    assert timing.locks[0].what == "wait" and timing.locks[0].cls == "mutex"
+
+
+def test_what_is_not_counted_yet_is_added_once(segment, cpu):
+    for _ in range(3):
+        acquired(cpu, FIRST, MUTEX, EXCLUSIVE, 0)
+        released(cpu, FIRST, MUTEX)
+    found = Timing(1.0)
+    add_last(found, segment, segment.view("Cpu")[1])
+    assert counted(found.kinds) == {("hold", "mutex", "exclusive"): 3} and len(found.kinds) == 1
