@@ -168,6 +168,16 @@ def test_a_browser_shows_a_run_in_which_little_happened(tmp_path):
 
 
 @needs_browser
+def test_charts_are_written_light_on_dark_if_that_is_preferred(tmp_path):
+    look = """drawAll();
+    const text = document.querySelector("#heat .xtick text"), paper = getComputedStyle(document.body).backgroundColor;
+    document.title = [getComputedStyle(text).fill, paper].map((said) => said.match(/\\d+/)[0] > 127).join();"""
+    for dark in (False, True):
+        shown, complaints = in_browser(tmp_path, page_of(contended()), look, dark=dark)
+        assert complaints == [] and Reader(shown).texts["title"][0] == ("true,false" if dark else "false,true")
+
+
+@needs_browser
 def test_a_browser_complains_of_a_page_that_is_broken(tmp_path):
     broken = page_of(contended()).replace("KINDS.heat =", "KINDS.cold =")
     assert in_browser(tmp_path, broken)[1] != []

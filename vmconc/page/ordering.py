@@ -2,6 +2,7 @@
 
 from vmconc.analysis.order_told import OrderEdge, OrderRing
 from vmconc.locks.classes import MODE_NAMES, SHARED
+from vmconc.page.figures import often
 from vmconc.page.parts import Arc, Arcs, Cell, Column, Lines, Part, Section, Table, section
 from vmconc.page.recorded import Recorded
 
@@ -42,7 +43,7 @@ def said(edge: OrderEdge) -> str:
     """Say what was asked for while what was held."""
     seen = edge.example
     return (
-        f"{edge.held} {edge.held_mode} → {edge.wanted} {edge.mode}: {edge.count:,} times; first cpu {seen.cpu} at "
+        f"{edge.held} {edge.held_mode} → {edge.wanted} {edge.mode}: {often(edge.count)}; first cpu {seen.cpu} at "
         f"{seen.at_ms:.6f} ms: {seen.held_lock} held since {seen.held_site}, {seen.lock} asked for at {seen.site}"
     )
 
