@@ -6,7 +6,7 @@ from vmconc.page.figures import often
 from vmconc.page.parts import Arc, Arcs, Cell, Column, Lines, Part, Section, Table, section
 from vmconc.page.recorded import Recorded
 
-ROWS, NODES = 200, 40
+ROWS, NODES, RINGS = 200, 40, 5
 WORDS = ("held", "its mode", "asked for", "mode", "held since, first time", "asked at")
 COLUMNS = [*(Column(name, number=False) for name in WORDS), Column("CPUs"), Column("times")]
 AGAINST = Column("order", number=False)  # only if there is such an edge
@@ -20,7 +20,9 @@ TEXT = (
 def ordering(run: Recorded) -> Section:
     """Return the lock-order graph, its rings and its edges."""
     told = run.order
-    parts: list[Part] = [rings(ring) for ring in told.rings]
+    parts: list[Part] = [rings(ring) for ring in told.rings[:RINGS]]
+    if len(told.rings) > RINGS:
+        parts.append(Lines([f"More rings: {len(told.rings) - RINGS:,}; vmconc order has them"], "bad"))
     if told.notes:
         parts.append(Lines([f"not checked: {note}" for note in told.notes], "bad"))
     elif not told.rings:
