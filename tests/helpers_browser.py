@@ -38,14 +38,14 @@ class Reader(HTMLParser):
         return json.loads(next(text for text in self.texts["script"] if text.startswith(("[", "{"))))
 
 
-def in_browser(tmp_path, text, *scripts):
+def in_browser(tmp_path, text, *scripts, dark=False):
     """Open a page, run scripts in it, and return what is there then and what the browser complains of."""
     path = tmp_path / "page.html"
     added = "".join(f"<script>{script}</script>" for script in scripts)
     path.write_text(text.replace("</body>", f"{added}</body>"), encoding="utf-8")
     done = subprocess.run(
         [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile",
-         "--enable-logging=stderr", "--dump-dom", path.as_uri()],
+         "--enable-logging=stderr", *["--blink-settings=preferredColorScheme=0"] * dark, "--dump-dom", path.as_uri()],
         capture_output=True, text=True, timeout=100, check=True,
     )  # fmt: skip
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]

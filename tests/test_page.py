@@ -4,12 +4,30 @@ import json
 
 import pytest
 from helpers_browser import NASTY, Reader, in_browser, needs_browser
-from helpers_events import BUSY, MAP, OBJECT, S, X, begins, ends, gave, story, took, waited, waits, write_run
+from helpers_events import (
+    BUSY,
+    MAP,
+    MUTEX_1,
+    MUTEX_2,
+    OBJECT,
+    RW,
+    S,
+    X,
+    begins,
+    ends,
+    gave,
+    story,
+    took,
+    waited,
+    waits,
+    write_run,
+)
 
 from vmconc.analysis.report import report
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
 from vmconc.locks.classes import VM_MAP, VM_OBJECT
+from vmconc.page import ordering
 from vmconc.page.run import SECTIONS, run_page
 from vmconc.page.tables import COLUMNS, cell
 from vmconc.vm.opcodes import FORK, TOUCH
@@ -168,6 +186,16 @@ def test_a_browser_shows_a_run_in_which_little_happened(tmp_path):
 
 
 @needs_browser
+def test_charts_are_written_light_on_dark_if_that_is_preferred(tmp_path):
+    look = """drawAll();
+    const text = document.querySelector("#heat .xtick text"), paper = getComputedStyle(document.body).backgroundColor;
+    document.title = [getComputedStyle(text).fill, paper].map((said) => said.match(/\\d+/)[0] > 127).join();"""
+    for dark in (False, True):
+        shown, complaints = in_browser(tmp_path, page_of(contended()), look, dark=dark)
+        assert complaints == [] and Reader(shown).texts["title"][0] == ("true,false" if dark else "false,true")
+
+
+@needs_browser
 def test_a_browser_complains_of_a_page_that_is_broken(tmp_path):
     broken = page_of(contended()).replace("KINDS.heat =", "KINDS.cold =")
     assert in_browser(tmp_path, broken)[1] != []
@@ -197,3 +225,13 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path, monkeypatch, capsys, 
     write_run(tmp_path / "run", contended())
     assert guarded(app, arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_of_many_rings_a_few_are_told_and_the_others_counted(monkeypatch):
+    monkeypatch.setattr(ordering, "RINGS", 1)
+    steps = []
+    for first, second in ((MUTEX_1, MUTEX_2), (MUTEX_2, RW), (RW, MUTEX_1), (MUTEX_2, MUTEX_1)):
+        cpu = len(steps) // 4
+        steps += [took(cpu, first), took(cpu, second), gave(cpu, second), gave(cpu, first)]
+    shown = parts(sections(story(*steps, protocol="", cpus=4))["order"], "lines")
+    assert shown[0]["lines"][0].startswith("Ring ") and shown[1]["lines"] == ["More rings: 1; vmconc order has them"]

@@ -3,7 +3,7 @@
 from vmconc.analysis.checked import Checked
 from vmconc.analysis.summary import Lasted, Summary
 from vmconc.memory.ring import EVENT_BYTES
-from vmconc.page.figures import figure, lasting
+from vmconc.page.figures import figure, lasting, often
 from vmconc.page.parts import Fact, Facts, Lines, Section, section
 from vmconc.page.recorded import Recorded
 
@@ -48,7 +48,7 @@ def said(run: Recorded) -> list[Lines]:
     """Return what the rules found, and what the figures do not contain."""
     checked, parts = run.checked, []
     for one in checked.broken:
-        parts.append(Lines([f"{one.rule}, {one.count:,} times: {one.meaning}", *one.examples], "bad"))
+        parts.append(Lines([f"{one.rule}, {often(one.count)}: {one.meaning}", *one.examples], "bad"))
     if checked.rules and not checked.broken:
         parts.append(Lines(["Nothing broken: " + ", ".join(checked.rules)], "good"))
     left = [f"not ended, and in no figure: {what} {count:,}" for what, count in unfinished(run.summary) if count]

@@ -12,3 +12,8 @@ def lasting(nanoseconds: float) -> str:
         if nanoseconds >= unit:
             return f"{figure(nanoseconds / unit)} {name}"
     return f"{figure(nanoseconds)} ns"
+
+
+def often(count: int) -> str:
+    """Write how often."""
+    return "once" if count == 1 else f"{count:,} times"

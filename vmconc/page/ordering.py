@@ -2,10 +2,11 @@
 
 from vmconc.analysis.order_told import OrderEdge, OrderRing
 from vmconc.locks.classes import MODE_NAMES, SHARED
+from vmconc.page.figures import often
 from vmconc.page.parts import Arc, Arcs, Cell, Column, Lines, Part, Section, Table, section
 from vmconc.page.recorded import Recorded
 
-ROWS, NODES = 200, 40
+ROWS, NODES, RINGS = 200, 40, 5
 WORDS = ("held", "its mode", "asked for", "mode", "held since, first time", "asked at")
 COLUMNS = [*(Column(name, number=False) for name in WORDS), Column("CPUs"), Column("times")]
 AGAINST = Column("order", number=False)  # only if there is such an edge
@@ -19,7 +20,9 @@ TEXT = (
 def ordering(run: Recorded) -> Section:
     """Return the lock-order graph, its rings and its edges."""
     told = run.order
-    parts: list[Part] = [rings(ring) for ring in told.rings]
+    parts: list[Part] = [rings(ring) for ring in told.rings[:RINGS]]
+    if len(told.rings) > RINGS:
+        parts.append(Lines([f"More rings: {len(told.rings) - RINGS:,}; vmconc order has them"], "bad"))
     if told.notes:
         parts.append(Lines([f"not checked: {note}" for note in told.notes], "bad"))
     elif not told.rings:
@@ -42,7 +45,7 @@ def said(edge: OrderEdge) -> str:
     """Say what was asked for while what was held."""
     seen = edge.example
     return (
-        f"{edge.held} {edge.held_mode} → {edge.wanted} {edge.mode}: {edge.count:,} times; first cpu {seen.cpu} at "
+        f"{edge.held} {edge.held_mode} → {edge.wanted} {edge.mode}: {often(edge.count)}; first cpu {seen.cpu} at "
         f"{seen.at_ms:.6f} ms: {seen.held_lock} held since {seen.held_site}, {seen.lock} asked for at {seen.site}"
     )
 
