@@ -113,6 +113,9 @@ BAD = [
     (["histogram", ".", "--what", "sleep"], "--what 'sleep'"),
     (["heat", ".", "--bins", "0"], "--bins 0"),
     (["heat", "/nowhere"], "/nowhere is no run"),
+    (["timeline", "/nowhere"], "/nowhere is no run"),
+    (["timeline", ".", "--width", "-1"], "--width -1"),
+    (["timeline", ".", "--from", "5 miles"], "--from '5 miles'"),
     (["runn"], "runn"),
 ]
 
@@ -215,7 +218,8 @@ def test_no_command_shows_help(capsys):
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "compare", "fault", "list", "bench", "doctor", "report", "histogram", "heat", "order", "blame"]
+    "command",
+    ["run", "compare", "fault", "list", "bench", "doctor", "report", "histogram", "heat", "order", "blame", "timeline"],
 )
 def test_every_command_has_help_with_its_options(command, capsys):
     assert guarded(app, [command, "--help"]) == 0

@@ -10,9 +10,9 @@ import numpy as np
 
 from vmconc.analysis.doing import kinds
 from vmconc.analysis.events import Events
+from vmconc.analysis.named import OPERATIONS, class_name
 from vmconc.analysis.names import site_name
 from vmconc.analysis.spans import holds, waits
-from vmconc.export.named import OPERATIONS, class_name
 from vmconc.schedule.steps import STEP_ACQUIRE, STEP_TRIED
 
 WEIGHTS = ("count", "wait", "hold")

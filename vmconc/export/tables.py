@@ -8,10 +8,10 @@ import numpy as np
 
 from vmconc.analysis.doing import kinds
 from vmconc.analysis.events import Events
+from vmconc.analysis.named import OPERATIONS
 from vmconc.analysis.names import lock_name, site_name
 from vmconc.analysis.spans import Spans, holds, waits
 from vmconc.export.errors import ExportError
-from vmconc.export.named import OPERATIONS
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
 from vmconc.memory.ring import CLASS_SHIFT, MODE_SHIFT, SITE_SHIFT
 from vmconc.schedule.steps import STEP_BEGIN, STEP_END, STEP_FAIL, STEP_NAMES, STEP_WAITED

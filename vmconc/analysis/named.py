@@ -1,4 +1,4 @@
-"""What places of a run are called in exports: operations, locks with their modes."""
+"""What parts of a run are called: operations, locks with their modes."""
 
 from vmconc.analysis.events import Events
 from vmconc.analysis.grouping import OUTSIDE
