@@ -11,6 +11,7 @@ from vmconc.coordinator import deadlock
 from vmconc.coordinator.errors import UsageError
 from vmconc.coordinator.rundir import is_live
 from vmconc.coordinator.stuck import CONFIRM
+from vmconc.coordinator.wait_graph import say
 from vmconc.memory.build import Build
 from vmconc.memory.segment import SegmentError, attach
 from vmconc.protocols import load_protocol
@@ -94,28 +95,10 @@ def described(segment: Any, directory: Path, pid: int) -> Dump:
         time.sleep(CONFIRM)
         again = deadlock.describe(segment)
         if again["cycle"] != found["cycle"] or moved(found, again):
-            found = {**again, "cycle": []}
-    now = time.monotonic_ns()
-    lines = deadlock.say(found) + [since(state, now) for state in found["cpus"] if state["waits_for"]]
-    caught = victims(found)
-    if caught:
-        lines.append(f"behind the cycle: {', '.join(f'cpu {cpu}' for cpu in caught)}")
-    return Dump(str(directory), pid, found["cpus"], found["wait_for"], found["cycle"], caught, lines)
+            found = {**again, "cycle": [], "victims": []}
+    return Dump(str(directory), pid, **found, lines=say(found))
 
 
 def moved(found: dict[str, Any], again: dict[str, Any]) -> bool:
     """Tell whether a CPU of a cycle has done anything between two looks."""
     return any(found["cpus"][cpu]["progress"] != again["cpus"][cpu]["progress"] for cpu in found["cycle"])
-
-
-def since(state: dict[str, Any], now: int) -> str:
-    """Say for how long a CPU has slept."""
-    return f"cpu {state['cpu']} has slept for {(now - state['waits_for']['since']) / 1e6:,.1f} ms"
-
-
-def victims(found: dict[str, Any]) -> list[int]:
-    """Return the CPUs outside a cycle that wait for one in it, at first or at second hand."""
-    caught, ring = set(found["cycle"]), set(found["cycle"])
-    while more := {edge["from"] for edge in found["wait_for"] if edge["to"] in caught} - caught:
-        caught |= more
-    return sorted(caught - ring)
