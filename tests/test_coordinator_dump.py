@@ -33,6 +33,28 @@ def program(build, cpus, options):
     build.touch(build.spawn(), {BASE})
 '''
 
+HOLDS = '''"""One thread holds the mutex for ever, and the other waits for it."""
+from vmconc.concurrent import Mutex, mutex_lock, option, shared, thread, wait_a_turn
+
+OWNER = option("owner", 0)
+
+
+@shared
+class Place:
+    mutex: Mutex
+    held: int = 0
+
+
+@thread(2)
+def worker(cpu, place):
+    while cpu.index != OWNER and place.held == 0:
+        wait_a_turn(cpu)
+    mutex_lock(cpu, place.mutex)
+    place.held = 1
+    while True:
+        wait_a_turn(cpu)
+'''
+
 
 @pytest.fixture
 def scene(monkeypatch):
@@ -98,15 +120,21 @@ def test_what_is_no_live_run_is_refused(command, arguments, said, tmp_path, monk
     assert said in capsys.readouterr().err
 
 
+def announced(process, tmp_path):
+    """Wait until a run says how to reach it."""
+    deadline = time.monotonic() + 200
+    while not (live := list(tmp_path.glob("runs/*/live.json"))):
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.05)
+    return live
+
+
 @pytest.mark.parallel
 def test_a_run_is_looked_at_from_another_process_by_its_directory_and_by_its_number(tmp_path):
     (tmp_path / "waits.py").write_text(WAITS)
     process = start_command(tmp_path, "run", "waits.py", "--cpus", "1", "--io-latency", "1s", "--time-limit", "60")
     try:
-        deadline = time.monotonic() + 200
-        while not (live := list(tmp_path.glob("runs/*/live.json"))):
-            assert process.poll() is None and time.monotonic() < deadline, process.communicate()
-            time.sleep(0.05)
+        live = announced(process, tmp_path)
         waiting = {}
         while not waiting:
             by_directory = start_command(tmp_path, "dump", str(live[0].parent), "--json")
@@ -117,6 +145,31 @@ def test_a_run_is_looked_at_from_another_process_by_its_directory_and_by_its_num
         assert [len(sample["cpus"]) for sample in samples] == [1, 1] and looks.returncode == 0
         by_number = start_command(tmp_path, "dump", str(process.pid))
         assert "-- up to --> the disk" in by_number.communicate()[0] and by_number.returncode == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parallel
+def test_a_program_about_locks_is_looked_at_too_with_the_options_it_runs_with(tmp_path):
+    (tmp_path / "holds.py").write_text(HOLDS)
+    process = start_command(tmp_path, "run", "holds.py", "--set", "owner=1", "--stall", "60", "--time-limit", "60")
+    try:
+        live = announced(process, tmp_path)
+        waiting = None
+        while not waiting:
+            looked = start_command(tmp_path, "dump", str(live[0].parent), "--json")
+            found = json.loads(looked.communicate()[0])
+            waiting = found["cpus"][0]["waits_for"]
+        assert (waiting["class"], waiting["site"], looked.returncode) == ("mutex", "mutex.lock", 0)
+        (edge,) = found["wait_for"]
+        assert (edge["from"], edge["to"], edge["mode"], edge["held_ns"]) == (0, 1, "exclusive", 0)
+        looks = start_command(tmp_path, "top", str(process.pid), "--every", "0.1", "--looks", "1", "--json")
+        (sample,) = looks.communicate()[0].splitlines()
+        assert [cpu["state"] for cpu in json.loads(sample)["cpus"]] == ["blocked", "running"]
+        (tmp_path / "holds.py").unlink()
+        gone = start_command(tmp_path, "dump", str(live[0].parent))
+        assert gone.communicate()[1].startswith("vmconc: ") and gone.returncode == 2
     finally:
         process.kill()
         process.communicate()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vmconc.cli import options as o
+from vmconc.cli.live import LiveWhat, declare
 from vmconc.coordinator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ LETTERS = {"shared": "S", "exclusive": "X"}
 
 
 def top(
-    what: Annotated[
-        str, typer.Argument(metavar="RUN|PID", help="The directory of a run that goes on, or its process's number.")
-    ],
+    what: LiveWhat,
     every: Annotated[float, typer.Option("--every", help="Seconds between two looks.")] = 1.0,
     looks: Annotated[int, typer.Option("--looks", help="Stop after so many looks; 0: when the run ends.")] = 0,
     runs: Annotated[Path, typer.Option("--runs-dir", help="Where a PID's run is looked for.")] = o.RUNS_DEFAULT,
@@ -41,7 +40,7 @@ def top(
 
     if every <= 0 or looks < 0:
         raise UsageError(f"--every {every:g} --looks {looks}: choose more than 0 seconds, and 0 or more looks")
-    run = find_live(what, runs)
+    run = find_live(what, runs, declare)
     looker, done = Looker(run), 0
     with Live(console=console(), auto_refresh=False) as screen:
         while not run.over and (not looks or done < looks):
@@ -61,7 +60,8 @@ def shown(sample: "Sample") -> "Group":
         op, wait = state["operation"], state["waits_for"]
         held = ", ".join(f"{LETTERS[lock['mode']]} {lock['instance']}" for lock in state["held"])
         asked = wait["instance"] if wait else ""
-        cpus.add_row(str(state["cpu"]), state["state"], f"{op['kind']} {op['va']}", held, asked)
+        does = f"{op['kind']} {op['va']}" if op["index"] >= 0 else ""
+        cpus.add_row(str(state["cpu"]), state["state"], does, held, asked)
     classes = Table("lock class", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("acquired a second", "contended a second", "% of the CPUs' time waited"):
         classes.add_column(name, justify="right")

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from vmconc.protocols import load_protocol
 from vmconc.vm import boot, run  # noqa: F401 (declare what a machine consists of, and where its CPUs wait)
 
 LIVE = "live.json"
+Declare = Callable[[str, dict[str, int]], object]  # file, options
 
 
 class Dump(msgspec.Struct):
@@ -45,14 +47,14 @@ class LiveRun(NamedTuple):
         return read_live(self.directory) is None
 
 
-def dump(what: str, runs: Path) -> Dump:
+def dump(what: str, runs: Path, declare: Declare) -> Dump:
     """Describe the live run in a directory, or that of a coordinator's pid.  Raises UsageError as `find_live`."""
-    found = find_live(what, runs)
+    found = find_live(what, runs, declare)
     return described(found.segment, found.directory, found.pid)
 
 
-def find_live(what: str, runs: Path) -> LiveRun:
-    """Open the live run in a directory, or that of a coordinator's pid.
+def find_live(what: str, runs: Path, declare: Declare) -> LiveRun:
+    """Open the live run in a directory, or that of a coordinator's pid; `declare` imports a program about locks.
 
     Raises UsageError if there is none that can be looked at.
     """
@@ -60,9 +62,7 @@ def find_live(what: str, runs: Path) -> LiveRun:
     live = read_live(directory)
     if live is None:
         raise UsageError(f"{directory} is no run that goes on; name one below --runs-dir that has {LIVE}")
-    if not live["protocol"]:
-        raise UsageError(f"{directory} runs a program about locks: only runs of the machine can be looked at")
-    load_protocol(live["protocol"])
+    load_protocol(live["protocol"]) if live["protocol"] else declare(*live["program"])
     try:
         segment = attach(Path(live["path"]), Build(live["mode"], live["protocol"], tuple(live["bugs"])))
     except SegmentError as error:
