@@ -1,16 +1,23 @@
 """A run that goes on, looked at from another process."""
 
 import json
+import os
+import signal
+import sys
 import time
 
 import pytest
 from helpers_runs import BASE, PAGE, start_command
 from test_coordinator_stuck import Scene
 
+from vmconc.cli import live
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
+from vmconc.coordinator import dump
 from vmconc.coordinator.dump import LiveRun, described
+from vmconc.coordinator.errors import UsageError
 from vmconc.coordinator.rundir import RunDirectory
+from vmconc.coordinator.signals import StopRequests
 from vmconc.coordinator.top import ClassRate, Looker
 from vmconc.locks.classes import (
     COUNT_COLUMNS,
@@ -61,17 +68,19 @@ def scene(monkeypatch):
     return Scene(monkeypatch)
 
 
-def test_a_cycle_and_those_behind_it_are_told(scene, tmp_path):
+def test_a_cycle_and_those_behind_it_are_told(scene, tmp_path, monkeypatch):
+    now = time.monotonic_ns()
+    monkeypatch.setattr(time, "monotonic_ns", lambda: now)
     for cpu in (0, 1):
         scene.hold(cpu, cpu)
         scene.sleep(cpu, scene.page(1 - cpu))
-        scene.segment.nth("Cpu", cpu).wait_since = time.monotonic_ns() - 5_000_000_000
+        scene.segment.nth("Cpu", cpu).wait_since = now - 5_000_000_000
     scene.sleep(2, scene.page(0))
     found = described(scene.segment, tmp_path, 1)
     assert (found.cycle, found.victims) == ([0, 1], [2])
     assert found.lines[:2] == ["cycle of 2: cpu 0 waits for cpu 1 waits for cpu 0", "behind the cycle: cpu 2"]
     assert found.lines[2].startswith("cpu 0 -- waits 5 s --> VmPage 1 busy (vm_page shared at ")
-    assert found.cpus[1]["waits_for"]["waited_ns"] >= 5_000_000_000 <= found.wait_for[0]["held_ns"]
+    assert found.cpus[1]["waits_for"]["waited_ns"] == found.wait_for[0]["held_ns"] == 5_000_000_000
 
 
 def test_who_waits_for_a_cpu_that_runs_is_no_victim(scene, tmp_path):
@@ -173,3 +182,43 @@ def test_a_program_about_locks_is_looked_at_too_with_the_options_it_runs_with(tm
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_run_that_has_not_begun_is_waited_for_until_it_begins_the_time_is_over_or_the_user_stops(monkeypatch):
+    tries = []
+
+    def find_live(what, runs, declare):
+        tries.append(what)
+        if len(tries) < 3:
+            raise UsageError("no run that goes on")
+        return "run"
+
+    monkeypatch.setattr(dump, "find_live", find_live)
+    requests = StopRequests()
+    assert live.await_live("5", None, 60.0, requests) == "run" and tries == ["5"] * 3
+    for seconds, requests.count in ((0.0, 0), (60.0, 1)):
+        tries.clear()
+        with pytest.raises(UsageError, match="no run that goes on"):
+            live.await_live("5", None, seconds, requests)
+        assert tries == ["5"]
+
+
+def test_who_watches_a_run_of_this_process_is_ended_with_it_whatever_happens(monkeypatch, tmp_path):
+    real, started = live.subprocess.Popen, []
+
+    def popen(command, **more):
+        started.append((command, real([sys.executable, "-c", "import time; time.sleep(600)"], **more)))
+        return started[-1][1]
+
+    monkeypatch.setattr(live.subprocess, "Popen", popen)
+    with pytest.raises(KeyError), live.watched(tmp_path):
+        raise KeyError
+    ((command, process),) = started
+    assert command[1:5] == ["-m", "vmconc", "top", str(os.getpid())] and str(tmp_path) in command
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_what_a_program_prints_and_what_people_watch_are_not_mixed(capsys):
+    for program in ("hot_page", "mutex_pair"):
+        assert guarded(app, ["run", program, "--live", "--json"]) == 2
+        assert "--live has no effect with --json" in capsys.readouterr().out
