@@ -53,6 +53,12 @@ def count(cpu, cls, column, amount):
 
 
 @kernel
+def times_acquired(cpu, cls):
+    """Return how often this CPU has acquired a lock of a class; 0 in mode `off`."""
+    return cpu.counts[cls * COUNT_COLUMNS + SHARED] + cpu.counts[cls * COUNT_COLUMNS + EXCLUSIVE]
+
+
+@kernel
 def point(cpu, lock, mode):
     """Let the controlled engine choose who goes on: before every lock operation, tries and releases too."""
     pass_point(cpu, lock | mode)
