@@ -13,8 +13,8 @@ SHELL = KERNELS | {"checks", "coordinator", "explore", "program", "protocols", "
 MAY = {
     "memory": set(), "schedule": {"memory"}, "locks": {"memory", "schedule"}, "vm": {"memory", "schedule", "locks"},
     "protocols": KERNELS, "program": {"vm", "vmconc"}, "traces": {"program", "vm"}, "checks": KERNELS | {"protocols"},
-    "coordinator": KERNELS | {"checks", "program", "protocols", "traces", "vmconc"},
-    "concurrent": KERNELS | {"explore"}, "explore": SHELL | {"concurrent"}, "pytest_plugin": {"explore"},
+    "coordinator": KERNELS | {"analysis", "checks", "program", "protocols", "traces", "vmconc"},
+    "concurrent": KERNELS | {"explore"}, "explore": SHELL | {"analysis", "concurrent"}, "pytest_plugin": {"explore"},
     "analysis": KERNELS, "export": KERNELS | {"analysis"},
     "cli": SHELL | {"analysis", "export"}, "__main__": {"cli"},
 }  # fmt: skip

@@ -22,6 +22,7 @@ def run(
     mode: o.Mode = "counted",
     ring: o.Ring = o.RING_DEFAULT,
     when_full: o.WhenFull = "stop",
+    check_events: o.CheckEvents = True,
     frames: o.Frames = o.FRAMES_DEFAULT,
     seed: o.Seed = 0,
     given: o.Set = [],  # noqa: B006 (typer copies it)
@@ -54,7 +55,7 @@ def run(
         cpus=cpus, mode=mode, frames=frames, seed=seed, time_limit=time_limit, stall=stall, directory=directory,
         runs=runs, io_latency=io_latency, io_error_rate=io_error_rate, io_bandwidth=io_bandwidth, fail_fast=fail_fast,
         no_checks=no_checks, heuristic=heuristic, keep=keep, tables=tables, ring=ring, when_full=when_full,
-        bugs=bugs_of(protocol, bugs) if bugs else (),
+        check_events=check_events, bugs=bugs_of(protocol, bugs) if bugs else (),
     )  # fmt: skip
     from vmconc.cli.show import print_json, show_run
     from vmconc.coordinator.resolve import check_protocol, resolve, settings
@@ -95,7 +96,7 @@ def run_lock_program(path: str, given: dict[str, str], rounds: int, options: "Ru
     if rounds < 1:
         raise UsageError(f"--rounds {rounds} is too few; choose 1 or more")
     try:
-        result = run_locks(path, numbers(given), rounds, options)
+        result = run_locks(path, numbers(given), rounds, options, show=not json)
     except ProgramError as error:
         raise UsageError(str(error)) from error
     print_json(result) if json else show_lock_run(result, path)

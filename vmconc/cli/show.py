@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vmconc.cli.show_checked import show_in_run
 from vmconc.coordinator.recorder import Recording
 from vmconc.coordinator.result import Ending, Locks, RunResult, encode
 
@@ -96,6 +97,7 @@ def show_ending(out: Console, result: RunResult) -> None:
             out.print(f"  {violation['text']}", markup=False)
     else:
         out.print("violations none" if result.ending.reason == "done" else "violations none until it was stopped")
+    show_in_run(out, result.checked, {violation["rule"] for violation in result.violations})
     if Path(result.run_dir).exists():
         out.print(f"results    {result.run_dir}", markup=False)
     show_stop(result.ending, result.protocol)

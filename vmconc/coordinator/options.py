@@ -22,6 +22,7 @@ class RunOptions:
     time_limit: float = 0.0  # seconds, 0: none
     stall: float = 10.0  # seconds without any progress after which the run is given up
     ring: int = RING  # mode recorded: events that a CPU can be ahead of the recorder
+    check_events: bool = True  # mode recorded: hold the events against every rule when the run has ended
     drop: bool = False  # mode recorded: a full ring drops events, and counts them; else its CPU waits
     directory: Path = Path("/dev/shm")  # where the shared mapping lives
     runs: Path = Path("runs")  # where results go

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from vmconc.analysis.checked import Checked
 from vmconc.checks.violations import inline_violations
 from vmconc.coordinator import facts
 from vmconc.coordinator.collect import lock_counts, order_edges
@@ -18,9 +19,10 @@ from vmconc.coordinator.logs import Log
 from vmconc.coordinator.options import RunOptions
 from vmconc.coordinator.processes import finish, start
 from vmconc.coordinator.recorder import Recording, both_clocks, recorder_of
-from vmconc.coordinator.result import Ending, Locks, encode
+from vmconc.coordinator.result import Ending, Locks, broken_in
 from vmconc.coordinator.rundir import RunDirectory
 from vmconc.coordinator.signals import StopRequests
+from vmconc.coordinator.validate import leave
 from vmconc.coordinator.watch import Watch
 from vmconc.coordinator.worker import BEGUN, ENDED, Clocks
 from vmconc.explore.failure import text
@@ -49,6 +51,7 @@ class LockRun(msgspec.Struct):
     violations: list[str] = []
     ending: Ending = msgspec.field(default_factory=Ending)
     recording: Recording | None = None
+    checked: Checked | None = None
     run_dir: str = ""
     machine: dict[str, Any] = {}
     versions: dict[str, str] = {}
@@ -56,10 +59,10 @@ class LockRun(msgspec.Struct):
     @property
     def exit_code(self) -> int:
         """Return the exit code the run deserves."""
-        return self.ending.exit_code or int(bool(self.violations))
+        return self.ending.exit_code or int(bool(self.violations or broken_in(self.checked)))
 
 
-def run_locks(path: str, given: dict[str, int], rounds: int, options: RunOptions) -> LockRun:
+def run_locks(path: str, given: dict[str, int], rounds: int, options: RunOptions, show: bool = False) -> LockRun:
     """Run the program's threads side by side for so many rounds, or until one fails, and leave `run.json`.
 
     Raises ProgramError if the file is no such program, and UsageError without compiled code.
@@ -75,7 +78,7 @@ def run_locks(path: str, given: dict[str, int], rounds: int, options: RunOptions
         directory.announce(segment.fd, "", options.mode)
         result = conduct(segment, works, options, directory.path)
         result.program, result.run_dir = Path(path).stem, str(directory.path)
-        directory.write_json("run.json", encode(result))
+        leave(directory, result, options, show)
         return result
 
 
