@@ -17,7 +17,8 @@ from vmconc.cli.main import app
 from vmconc.cli.show_checked import show_in_run
 from vmconc.coordinator.single import run_once
 from vmconc.explore.lockrun import run_locks
-from vmconc.locks.classes import VM_MAP
+from vmconc.locks.classes import VM_MAP, VM_OBJECT
+from vmconc.locks.lockmgr import WAIT_TIMED, WAIT_UPGRADE
 from vmconc.memory.jit import jit_off
 from vmconc.program.programs import lock_program
 from vmconc.schedule.steps import (
@@ -28,6 +29,7 @@ from vmconc.schedule.steps import (
     STEP_LOSE,
     STEP_READ,
     STEP_READ_DONE,
+    STEP_REFUSED,
     STEP_REOWN,
     STEP_SLEEP,
     STEP_TRIED,
@@ -113,6 +115,21 @@ def test_a_page_in_across_which_the_map_lock_was_dropped_and_taken_again_is_foun
 def test_a_page_in_in_which_a_cpu_was_stopped_is_left_out():
     assert broken(story(READS)) == {}
     assert broken(story(READS, (1, STEP_READ), (1, STEP_READ_DONE))) == {"io-map-released": 1}
+
+
+def test_a_request_that_is_never_met_is_one_and_one_that_would_have_timed_out_or_upgrades_is_none():
+    asks = (0, STEP_WAIT, MAP, S, 0, VM_MAP)
+    for held, rule in ((MAP, "lock-recursion"), (BUSY, "lock-order")):
+        assert rule in broken(story(took(0, held, S), asks))
+        assert rule not in broken(story(took(0, held, S), asks, (0, STEP_SLEEP, MAP, S, WAIT_TIMED)))
+        assert rule not in broken(story(took(0, held, S), asks, (0, STEP_SLEEP, MAP, S, WAIT_UPGRADE)))
+        assert rule not in broken(story(took(0, held, S), asks, (0, STEP_WAITED, 0, S, 0, VM_MAP)))
+    assert broken(story(took(0, OBJECT, S), (0, STEP_WAIT, OBJECT, X, 0, VM_OBJECT))) == {"token-upgrade": 1}
+
+
+def test_a_release_that_was_refused_and_an_upgrade_of_what_is_not_held_are_found():
+    assert broken(story(took(0, MAP), (1, STEP_REFUSED, MAP), gave(0, MAP))) == {"not-held": 1}
+    assert broken(story((0, STEP_UPGRADE, MAP, X))) == {"not-held": 1}
 
 
 def test_a_try_may_come_in_any_order():

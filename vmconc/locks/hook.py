@@ -31,6 +31,7 @@ from vmconc.schedule.steps import (
     STEP_DOWNGRADE,
     STEP_FAIL,
     STEP_RECURSE,
+    STEP_REFUSED,
     STEP_RELEASE,
     STEP_REOWN,
     STEP_TRIED,
@@ -221,6 +222,14 @@ def remove_held(cpu, lock, cls):
         classes |= 1 << held_class(cpu, i)
         i += 1
     cpu.held_classes = classes
+
+
+@kernel
+def refused(cpu, lock, cls, found):
+    """Report a release, upgrade or downgrade of a lock that this CPU does not hold; the lock stays as it is."""
+    if recorded(cpu):
+        log_step(cpu, STEP_REFUSED, lock, cls, 0, 0)
+    broken(cpu, NOT_HELD, lock, cpu.index + 1, found)
 
 
 @kernel
