@@ -38,8 +38,9 @@ def show_run(result: RunResult) -> None:
 
 def headline(result: RunResult) -> Text:
     """Say what was run and how fast it went."""
+    wrong = " with ".join(["", *result.options.get("bugs", ())])
     return Text(
-        f"{result.program} under {result.protocol} on {result.cpus} CPUs ({result.mode}, seed {result.seed}): "
+        f"{result.program} under {result.protocol}{wrong} on {result.cpus} CPUs ({result.mode}, seed {result.seed}): "
         f"{result.operations:,} operations, {result.faults:,} faults, {result.wall_seconds:.3f} s wall, "
         f"{result.cpu_seconds:.3f} CPU-s, {result.faults_per_cpu_second:,.0f} faults per CPU-second"
     )

@@ -3,6 +3,7 @@
 from vmconc.locks.sleep import halt
 from vmconc.locks.token import give_up_tokens, reown_tokens, tell_tokens
 from vmconc.memory.jit import kernel
+from vmconc.memory.queries import bug
 from vmconc.schedule.steps import STEP_LOSE
 
 
@@ -13,6 +14,8 @@ def block(cpu, timeout):
     Locks: entry  any hard locks, any tokens, no spinlock
            exit   the same, but every token was lost in between: what it protects may have changed
     """
+    if bug(cpu, "token-over-sleep"):
+        return halt(cpu, timeout)
     tell_tokens(cpu, STEP_LOSE, cpu.token_count)
     give_up_tokens(cpu, cpu.token_count)
     woken = halt(cpu, timeout)

@@ -138,7 +138,7 @@ def busy_release(cpu, busy):
         word = busy.word
         if atomic_cas(busy, "word", word, word & ~(PBUSY_LOCKED | PBUSY_WANTED)):
             break
-    if word & PBUSY_WANTED != 0:
+    if word & PBUSY_WANTED != 0 and not bug(cpu, "lost-wakeup"):
         wakeup(cpu, offset(busy))
 
 
