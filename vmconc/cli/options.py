@@ -41,6 +41,13 @@ Heuristic = Annotated[
     bool, typer.Option("--heuristic/--no-heuristic", help="backing: lock exclusively where that paid before.")
 ]
 Keep = Annotated[bool, typer.Option("--keep/--no-keep", help="Keep the run directory.")]
+Delay = Annotated[
+    list[str],
+    typer.Option(
+        "--delay", metavar="TIME@WHERE[:POINT]",
+        help="Keep a CPU busy at a lock class or site, as 5us@vm_object:before-release; repeat for more.",
+    ),
+]  # fmt: skip
 Table = Annotated[
     list[str], typer.Option("--table", metavar="NAME=N", help="Records of a table that is too small; repeat.")
 ]
@@ -73,7 +80,7 @@ def run_options(
     *, cpus: int, mode: str, frames: int, seed: int, time_limit: float, stall: float, directory: Path, runs: Path,
     io_latency: str, io_error_rate: float, io_bandwidth: str, fail_fast: bool, no_checks: bool, heuristic: bool,
     keep: bool, tables: list[str], ring: int = RING, when_full: str = "stop", check_events: bool = True,
-    bugs: tuple[str, ...] = (),
+    bugs: tuple[str, ...] = (), delays: list[str] | None = None,
 ) -> RunOptions:  # fmt: skip
     """Check the values of a command line.  Raises UsageError naming option, value and fix."""
     if cpus < 0:
@@ -88,5 +95,5 @@ def run_options(
         frames=frames, seed=seed, time_limit=time_limit, stall=stall, directory=directory, runs=runs,
         io_latency=duration("--io-latency", io_latency), io_error_rate=probability("--io-error-rate", io_error_rate),
         io_bandwidth=bandwidth("--io-bandwidth", io_bandwidth), fail_fast=fail_fast, checks=not no_checks,
-        heuristic=heuristic, keep=keep, tables=table_sizes(tables), bugs=bugs,
+        heuristic=heuristic, keep=keep, tables=table_sizes(tables), bugs=bugs, delays=tuple(delays or ()),
     )  # fmt: skip

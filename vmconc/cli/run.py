@@ -39,6 +39,7 @@ def run(
     heuristic: o.Heuristic = True,
     keep: o.Keep = True,
     tables: o.Table = [],  # noqa: B006
+    delays: o.Delay = [],  # noqa: B006
     bugs: Annotated[
         list[str], typer.Option("--bug", metavar="NAME", help="Switch a known bug on (vmconc bugs); repeat for more.")
     ] = [],  # noqa: B006
@@ -58,7 +59,8 @@ def run(
         cpus=cpus, mode=mode, frames=frames, seed=seed, time_limit=time_limit, stall=stall, directory=directory,
         runs=runs, io_latency=io_latency, io_error_rate=io_error_rate, io_bandwidth=io_bandwidth, fail_fast=fail_fast,
         no_checks=no_checks, heuristic=heuristic, keep=keep, tables=tables, ring=ring, when_full=when_full,
-        check_events=check_events, bugs=switched_on + (bugs_of(base, bugs) if bugs else ()),
+        check_events=check_events, delays=delays,
+        bugs=switched_on + (bugs_of(base, bugs) if bugs else ()),
     )  # fmt: skip
     from vmconc.cli.show import print_json, show_run
     from vmconc.coordinator.resolve import check_protocol, resolve, settings

@@ -14,6 +14,8 @@ from vmconc.analysis.checked import Checked
 from vmconc.checks.violations import inline_violations
 from vmconc.coordinator import facts
 from vmconc.coordinator.collect import lock_counts, order_edges
+from vmconc.coordinator.delays import delays_of, lay_out_delays
+from vmconc.coordinator.engine import said
 from vmconc.coordinator.errors import UsageError
 from vmconc.coordinator.logs import Log
 from vmconc.coordinator.options import RunOptions
@@ -31,7 +33,6 @@ from vmconc.explore.lockprogram import begin_with, declared_by, load_file, make_
 from vmconc.locks.cpu import STATE_DONE, STATE_RUNNING
 from vmconc.locks.rounds import await_round, await_start, begin_threads, end_thread, next_round
 from vmconc.locks.rules import MESSAGES
-from vmconc.memory.build import Build
 from vmconc.memory.jit import why_off
 from vmconc.memory.rings import lay_out_rings, ring_tables
 from vmconc.memory.struct import STRUCTS
@@ -53,6 +54,7 @@ class LockRun(msgspec.Struct):
     recording: Recording | None = None
     checked: Checked | None = None
     run_dir: str = ""
+    options: dict[str, Any] = {}
     machine: dict[str, Any] = {}
     versions: dict[str, str] = {}
 
@@ -77,6 +79,7 @@ def run_locks(path: str, given: dict[str, int], rounds: int, options: RunOptions
         segment, works = prepare(module, rounds, options)
         directory.announce(segment.fd, "", options.mode)
         result = conduct(segment, works, options, directory.path)
+        result.options = said(options)
         result.program, result.run_dir = Path(path).stem, str(directory.path)
         leave(directory, result, options, show)
         return result
@@ -90,7 +93,9 @@ def prepare(module: ModuleType, rounds: int, options: RunOptions) -> tuple[Any, 
     tables = {declared.struct: 2, "Thread": len(threads), "Rounds": 1, "Violation": MESSAGES}
     if options.mode == "recorded":
         tables |= ring_tables(len(threads), options.ring)
-    segment = make_segment(tables, Build(options.mode), len(threads))
+    asked = delays_of(options.delays)
+    segment = make_segment(tables | {"Delay": len(asked)}, options.build(), len(threads))
+    lay_out_delays(segment, asked)
     lay_out_rings(segment, options.ring, not options.drop)
     segment.machine.fail_fast = 1
     for index in LATER.get(module.__name__, []):

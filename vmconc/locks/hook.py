@@ -18,9 +18,10 @@ from vmconc.locks.classes import (
     VM_MAP,
 )
 from vmconc.locks.cpu import HELD_BEFORE_SHIFT, HELD_MAX, HELD_SITE_SHIFT, HELD_WHAT_MASK
+from vmconc.locks.delay import AFTER_ACQUIRE, BEFORE_ACQUIRE, BEFORE_RELEASE, NO_SITE, delay
 from vmconc.locks.rules import LOCK_ORDER, LOCK_RECURSION, NOT_HELD, TOO_MANY_HELD, broken
 from vmconc.memory.jit import kernel
-from vmconc.memory.queries import controlled, logged, recorded, tracked
+from vmconc.memory.queries import controlled, delayed, logged, recorded, tracked
 from vmconc.memory.refs import offset
 from vmconc.memory.system import nanoseconds
 from vmconc.schedule.clocks import gives, racing, takes
@@ -70,6 +71,8 @@ def requested(cpu, lock, cls, mode):
     """Note that a lock is about to be waited for if need be: the schedule point, then the order rules."""
     point(cpu, lock, mode)
     ordered(cpu, lock, cls)
+    if delayed(cpu):
+        delay(cpu, BEFORE_ACQUIRE, cls, NO_SITE)
 
 
 @kernel
@@ -107,11 +110,13 @@ def tried(cpu, lock, cls, mode, site):
 
 @kernel
 def hold(cpu, lock, cls, mode, site):
-    """Count an acquisition and push it on the held-lock stack."""
+    """Count an acquisition and push it on the held-lock stack; then be delayed, if that is asked for."""
     if tracked(cpu):
         cpu.counts[cls * COUNT_COLUMNS + mode] += 1
         push_held(cpu, lock, cls, mode, site)
     takes(cpu, lock, mode)
+    if delayed(cpu):
+        delay(cpu, AFTER_ACQUIRE, cls, site)
 
 
 @kernel
@@ -176,6 +181,8 @@ def holds(cpu, lock):
 def releasing(cpu, lock, cls):
     """Let others run before a release, and log it."""
     point(cpu, lock, EXCLUSIVE)
+    if delayed(cpu):
+        delay(cpu, BEFORE_RELEASE, cls, NO_SITE)
     log_loss(cpu, STEP_RELEASE, lock, cls, held_mode(cpu, lock, cls) if recorded(cpu) else 0, 0)
 
 
