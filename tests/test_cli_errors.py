@@ -38,7 +38,7 @@ BAD = [
     (["run", "zero_fill", "--bug", "B3"], "--bug B3 is one of chained"),
     (["run", "mutex_pair", "--bug", "B4"], "--bug B4: mutex_pair is a program about locks"),
     (["run", "zero_fill", "--mode", "recorded", "--ring", "1000"], "--ring 1000 is no power of two"),
-    (["run", "zero_fill", "--ring", "1024"], "--ring and --when-full are for --mode recorded"),
+    (["run", "zero_fill", "--ring", "1024"], "--ring, --when-full and --no-check-events are for --mode recorded"),
     (["run", "zero_fill", "--when-full", "wait"], "--when-full 'wait'"),
     (["compare", "zero_fill", "--mode", "recorded"], "run each protocol with vmconc run --mode recorded"),
     (["bench", "tracking", "--seconds", "-1"], "--seconds -1"),

@@ -13,11 +13,11 @@ SHELL = KERNELS | {"checks", "coordinator", "explore", "program", "protocols", "
 MAY = {
     "memory": set(), "schedule": {"memory"}, "locks": {"memory", "schedule"}, "vm": {"memory", "schedule", "locks"},
     "protocols": KERNELS, "program": {"vm", "vmconc"}, "traces": {"program", "vm"}, "checks": KERNELS | {"protocols"},
-    "coordinator": KERNELS | {"checks", "program", "protocols", "statistics", "traces", "vmconc"},
-    "concurrent": KERNELS | {"explore"}, "explore": SHELL | {"concurrent", "document"}, "pytest_plugin": {"explore"},
-    "statistics": set(), "document": set(), "analysis": KERNELS | {"statistics"}, "export": KERNELS | {"analysis"},
-    "page": KERNELS | {"analysis", "document", "export", "vmconc"}, "cli": SHELL | {"analysis", "export", "page"},
-    "__main__": {"cli"},
+    "coordinator": KERNELS | {"analysis", "checks", "program", "protocols", "statistics", "traces", "vmconc"},
+    "concurrent": KERNELS | {"explore"}, "explore": SHELL | {"analysis", "concurrent", "document"},
+    "pytest_plugin": {"explore"}, "statistics": set(), "document": set(), "analysis": KERNELS | {"statistics"},
+    "export": KERNELS | {"analysis"}, "page": KERNELS | {"analysis", "document", "export", "vmconc"},
+    "cli": SHELL | {"analysis", "export", "page"}, "__main__": {"cli"},
 }  # fmt: skip
 
 

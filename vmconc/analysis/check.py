@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from vmconc.analysis.asleep import LOST_WAKEUP, lost_wakeups
 from vmconc.analysis.blame import not_charged
+from vmconc.analysis.checked import Broken, Checked
 from vmconc.analysis.events import Events, load
 from vmconc.analysis.held import SLEEP_WITH_SPINLOCK, SLEEP_WITH_TOKEN, held_rules
 from vmconc.analysis.limits import HOLD_BUDGET, STARVATION, Limits, limit_rules
@@ -31,31 +31,6 @@ OWN_RULES = {
 }
 EXAMPLES = 3
 NO_LIMITS = Limits()
-
-
-class Broken(msgspec.Struct):
-    """One rule that was broken."""
-
-    rule: str
-    meaning: str
-    count: int
-    examples: list[str]
-
-
-class Checked(msgspec.Struct):
-    """What was found, and what was not looked at."""
-
-    run_dir: str
-    events: int
-    rules: list[str]  # that were checked
-    broken: list[Broken]
-    not_checked: list[str]
-    notes: list[str]
-
-    @property
-    def exit_code(self) -> int:
-        """Return 1 if a rule was broken, 2 if nothing could be checked."""
-        return 1 if self.broken else 0 if self.rules else 2
 
 
 def check_run(path: Path, limits: Limits = NO_LIMITS) -> Checked:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from vmconc.coordinator.delays import delays_of, lay_out_delays
 from vmconc.coordinator.errors import EmulatorError, UsageError
 from vmconc.coordinator.options import RunOptions
 from vmconc.memory.build import Build
@@ -24,8 +25,8 @@ NO_TABLE = ("frames", "heuristic", "fail_fast", "seed", "ring", "ring_stops", "t
 
 def make_machine(plan: Plan, protocol: str, options: RunOptions) -> Any:
     """Return the segment of a booted machine."""
-    build = Build(options.mode, protocol, options.bugs)
-    return booted(plan, build, machine_options(options), options.cpus, options.directory)
+    build = options.build(protocol)
+    return booted(plan, build, machine_options(options), options.cpus, options.directory, options.delays)
 
 
 def machine_options(options: RunOptions) -> Any:
@@ -46,14 +47,19 @@ def machine_options(options: RunOptions) -> Any:
     )
 
 
-def booted(plan: Plan, build: Build, wanted: Any, cpus: int, directory: Path) -> Any:
+def booted(
+    plan: Plan, build: Build, wanted: Any, cpus: int, directory: Path, delays: tuple[str, ...] = ()
+) -> Any:  # fmt: skip
     """Create and boot."""
     load_protocol(build.protocol)
+    asked, sizes = delays_of(delays), sizes_for(plan, wanted, cpus)
+    sizes.tables["Delay"] = len(asked)
     try:
-        segment: Any = create(sizes_for(plan, wanted, cpus), build, directory, cpus, wanted.seed)
+        segment: Any = create(sizes, build, directory, cpus, wanted.seed)
     except SegmentError as error:
         raise EmulatorError(str(error)) from error
     boot(segment, plan, wanted, cpus)
+    lay_out_delays(segment, asked)
     return segment
 
 

@@ -3,6 +3,7 @@
 from vmconc.locks.sleep import halt
 from vmconc.locks.token import give_up_tokens, reown_tokens
 from vmconc.memory.jit import kernel
+from vmconc.memory.queries import bug
 
 
 @kernel
@@ -12,6 +13,8 @@ def block(cpu, timeout):
     Locks: entry  any hard locks, any tokens, no spinlock
            exit   the same, but every token was lost in between: what it protects may have changed
     """
+    if bug(cpu, "token-over-sleep"):
+        return halt(cpu, timeout)
     give_up_tokens(cpu, cpu.token_count)
     woken = halt(cpu, timeout)
     reown_tokens(cpu)

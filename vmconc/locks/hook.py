@@ -18,10 +18,11 @@ from vmconc.locks.classes import (
     VM_MAP,
 )
 from vmconc.locks.cpu import HELD_BEFORE_SHIFT, HELD_MAX, HELD_SITE_SHIFT, HELD_WHAT_MASK
+from vmconc.locks.delay import AFTER_ACQUIRE, BEFORE_ACQUIRE, BEFORE_RELEASE, NO_SITE, delay
 from vmconc.locks.rules import LOCK_ORDER, LOCK_RECURSION, NOT_HELD, TOO_MANY_HELD, broken
 from vmconc.locks.times import SINCE_SHIFT, time_hold, time_wait
 from vmconc.memory.jit import kernel
-from vmconc.memory.queries import controlled, logged, recorded, timed, tracked
+from vmconc.memory.queries import controlled, delayed, logged, recorded, timed, tracked
 from vmconc.memory.refs import offset
 from vmconc.memory.system import nanoseconds, ticks
 from vmconc.schedule.clocks import gives, racing, takes
@@ -32,6 +33,7 @@ from vmconc.schedule.steps import (
     STEP_DOWNGRADE,
     STEP_FAIL,
     STEP_RECURSE,
+    STEP_REFUSED,
     STEP_RELEASE,
     STEP_REOWN,
     STEP_TRIED,
@@ -54,6 +56,12 @@ def count(cpu, cls, column, amount):
 
 
 @kernel
+def times_acquired(cpu, cls):
+    """Return how often this CPU has acquired a lock of a class; 0 in mode `off`."""
+    return cpu.counts[cls * COUNT_COLUMNS + SHARED] + cpu.counts[cls * COUNT_COLUMNS + EXCLUSIVE]
+
+
+@kernel
 def point(cpu, lock, mode):
     """Let the controlled engine choose who goes on: before every lock operation, tries and releases too."""
     pass_point(cpu, lock | mode)
@@ -64,6 +72,8 @@ def requested(cpu, lock, cls, mode):
     """Note that a lock is about to be waited for if need be: the schedule point, then the order rules."""
     point(cpu, lock, mode)
     ordered(cpu, lock, cls)
+    if delayed(cpu):
+        delay(cpu, BEFORE_ACQUIRE, cls, NO_SITE)
 
 
 @kernel
@@ -101,13 +111,15 @@ def tried(cpu, lock, cls, mode, site):
 
 @kernel
 def hold(cpu, lock, cls, mode, site):
-    """Count an acquisition and push it on the held-lock stack."""
+    """Count an acquisition and push it on the held-lock stack; then be delayed, if that is asked for."""
     if tracked(cpu):
         cpu.counts[cls * COUNT_COLUMNS + mode] += 1
         push_held(cpu, lock, cls, mode, site)
     if timed(cpu):
         hold_begins(cpu, lock, cls, mode, site)
     takes(cpu, lock, mode)
+    if delayed(cpu):
+        delay(cpu, AFTER_ACQUIRE, cls, site)
 
 
 @kernel
@@ -215,6 +227,8 @@ def holds(cpu, lock):
 def releasing(cpu, lock, cls):
     """Let others run before a release, and log it."""
     point(cpu, lock, EXCLUSIVE)
+    if delayed(cpu):
+        delay(cpu, BEFORE_RELEASE, cls, NO_SITE)
     log_loss(cpu, STEP_RELEASE, lock, cls, held_mode(cpu, lock, cls) if recorded(cpu) else 0, 0)
 
 
@@ -261,6 +275,14 @@ def remove_held(cpu, lock, cls):
         cpu.held_word[i] = classes << HELD_BEFORE_SHIFT | word
         classes |= 1 << held_class(cpu, i)
         i += 1
+
+
+@kernel
+def refused(cpu, lock, cls, found):
+    """Report a release, upgrade or downgrade of a lock that this CPU does not hold; the lock stays as it is."""
+    if recorded(cpu):
+        log_step(cpu, STEP_REFUSED, lock, cls, 0, 0)
+    broken(cpu, NOT_HELD, lock, cpu.index + 1, found)
 
 
 @kernel

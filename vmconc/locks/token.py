@@ -22,10 +22,10 @@ from vmconc.locks.hook import (
 )
 from vmconc.locks.rules import TOKEN_ORDER, TOKEN_UPGRADE, TOO_MANY_HELD, broken
 from vmconc.locks.sites import site
-from vmconc.locks.sleep import FOREVER, cancel, halt, leave_if_stopping, prepare, wakeup
+from vmconc.locks.sleep import FOREVER, cancel, halt, leave_if_stopping, linger, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas, atomic_or
 from vmconc.memory.jit import kernel
-from vmconc.memory.queries import recorded, timed
+from vmconc.memory.queries import bug, recorded, timed
 from vmconc.memory.refs import offset
 from vmconc.memory.struct import guard
 from vmconc.memory.system import cpu_pause
@@ -81,7 +81,8 @@ def take(cpu, token, mode, alone):
             return False
         new = word & ~EXREQ | EXCL | cpu.index + 1 << OWNER_SHIFT
     else:
-        if word & EXCL != 0 or (alone and word & EXREQ != 0):
+        barred = word & EXCL != 0 and not bug(cpu, "reader-ignores-writer")
+        if barred or (alone and word & EXREQ != 0):
             return False
         new = word + HOLDER
     return atomic_cas(token, "word", word, new)
@@ -296,8 +297,24 @@ def token_release(cpu, token):
     mode = cpu.token_mode[top]
     cpu.token_count = top
     if mode != RECURSIVE:
-        released(cpu, offset(token), token.cls)
+        give_up_top(cpu, token, mode)
+
+
+@kernel
+def give_up_top(cpu, token, mode):
+    """Give up ownership of the token that was on top of the stack.
+
+    Under `two-writers` others can have it before its holder is done; `reader-ignores-writer` only makes holds longer.
+    """
+    if bug(cpu, "two-writers") and mode == EXCLUSIVE:
         drop(cpu, token, mode)
+        linger(cpu)
+        released(cpu, offset(token), token.cls)
+        return
+    if bug(cpu, "reader-ignores-writer") and mode == EXCLUSIVE:
+        linger(cpu)
+    released(cpu, offset(token), token.cls)
+    drop(cpu, token, mode)
 
 
 @kernel

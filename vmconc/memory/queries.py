@@ -37,6 +37,11 @@ def bug(ref, name: str) -> bool:
     return name in ref.build.bugs
 
 
+def delayed(ref) -> bool:
+    """Tell whether CPUs look at each lock operation whether they shall be delayed there."""
+    return ref.build.delayed
+
+
 def answer(function, question) -> None:
     """Lower `function(ref, ...)` to the constant `question(build, *literals)`."""
 
@@ -56,4 +61,5 @@ answer(timed, lambda build: build.mode == "timed")
 answer(recorded, lambda build: build.mode == "recorded")
 answer(logged, lambda build: build.mode in ("recorded", "controlled"))
 answer(controlled, lambda build: build.mode == "controlled")
+answer(delayed, lambda build: build.delayed)
 answer(bug, lambda build, name: name in build.bugs)

@@ -1,6 +1,6 @@
 """The first section: what ran, how fast, how much of it was waiting, and what the checks found."""
 
-from vmconc.analysis.check import Checked
+from vmconc.analysis.checked import Checked
 from vmconc.analysis.summary import Lasted, Summary
 from vmconc.memory.ring import EVENT_BYTES
 from vmconc.page.figures import figure, lasting

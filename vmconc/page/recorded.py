@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from vmconc.analysis.check import Checked, check
+from vmconc.analysis.check import check
+from vmconc.analysis.checked import Checked
 from vmconc.analysis.events import Events
 from vmconc.analysis.order_told import Ordered, ordered
 from vmconc.analysis.report import Found, find
