@@ -228,9 +228,28 @@ def smallest(path: Path) -> list[str]:
     return [str(kept.target.cpus), str(operations), f"{kept.failure.preemptions}{least}"]
 
 
+def busted() -> list[str]:
+    """Write the protocols that are wrong on purpose."""
+    from vmconc.protocols.busted import BUSTED
+
+    rows = [[f"`{name}`", entry.breaks, f"`{entry.rule}`", entry.seen_by] for name, entry in BUSTED.items()]
+    return table(["protocol", "what is wrong", "rule that notices", "seen by"], rows)
+
+
+def agreement() -> list[str]:
+    """Write which rules only the CPUs check, and which only the validator of events."""
+    from vmconc.analysis.agreement import BOTH, ONLY_CPUS, ONLY_EVENTS
+
+    rows = [["both", ", ".join(f"`{rule}`" for rule in sorted(BOTH)), "a test holds one against the other"]]
+    for who, only in (("CPUs", ONLY_CPUS), ("events", ONLY_EVENTS)):
+        rows += [[who, ", ".join(f"`{rule}`" for rule in rules), why] for why, rules in only.items()]
+    return table(["checked by", "rules", "why"], rows)
+
+
 BLOCKS: dict[str, Callable[[], list[str]]] = {
     "operations": operations, "sizes": sizes, "programs": programs, "calls": calls, "reasons": reasons,
-    "chained-costs": chained_costs, "backing-costs": backing_costs, "bugs": bugs,
+    "chained-costs": chained_costs, "backing-costs": backing_costs, "bugs": bugs, "agreement": agreement,
+    "busted": busted,
 }  # fmt: skip
 BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

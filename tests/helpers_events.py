@@ -3,9 +3,9 @@
 import msgspec
 import numpy as np
 
-from vmconc.analysis.events import EVENT, FOLDER, Events
+from vmconc.analysis.events import EVENT, Events
 from vmconc.locks.classes import CHAIN, EXCLUSIVE, MUTEX, PAGE_SPIN, PIP, RWLOCK, SHARED, VM_MAP, VM_OBJECT, VM_PAGE
-from vmconc.memory.ring import packed
+from vmconc.memory.ring import FOLDER, packed
 from vmconc.schedule.steps import (
     STEP_ACQUIRE,
     STEP_BEGIN,

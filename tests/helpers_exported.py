@@ -3,9 +3,9 @@
 import msgspec
 import numpy as np
 
-from vmconc.analysis.events import EVENT, FOLDER
+from vmconc.analysis.events import EVENT
 from vmconc.locks.classes import EXCLUSIVE, PAGE_SPIN, SHARED, VM_MAP, VM_OBJECT
-from vmconc.memory.ring import packed
+from vmconc.memory.ring import FOLDER, packed
 from vmconc.schedule.steps import (
     STEP_ACQUIRE,
     STEP_BEGIN,

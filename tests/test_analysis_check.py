@@ -1,5 +1,6 @@
 """The validator of recorded events: each rule with events that break it, and a correct twin on which it is silent."""
 
+import io
 from pathlib import Path
 
 import msgspec
@@ -7,14 +8,17 @@ import numpy as np
 import pytest
 from helpers_events import BUSY, CHAIN_2, CHAIN_LOCK, COUNT, MAP, MAP_2, OBJECT, SPIN, S, X, gave, story, took
 from helpers_runs import options, shared_file, zero_fill
+from rich.console import Console
 
 from vmconc.analysis.check import check, check_run
 from vmconc.analysis.events import RunError, load
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
+from vmconc.cli.show_checked import show_in_run
 from vmconc.coordinator.single import run_once
 from vmconc.explore.lockrun import run_locks
-from vmconc.locks.classes import VM_MAP
+from vmconc.locks.classes import VM_MAP, VM_OBJECT
+from vmconc.locks.lockmgr import WAIT_TIMED, WAIT_UPGRADE
 from vmconc.memory.jit import jit_off
 from vmconc.program.programs import lock_program
 from vmconc.schedule.steps import (
@@ -25,6 +29,7 @@ from vmconc.schedule.steps import (
     STEP_LOSE,
     STEP_READ,
     STEP_READ_DONE,
+    STEP_REFUSED,
     STEP_REOWN,
     STEP_SLEEP,
     STEP_TRIED,
@@ -110,6 +115,21 @@ def test_a_page_in_across_which_the_map_lock_was_dropped_and_taken_again_is_foun
 def test_a_page_in_in_which_a_cpu_was_stopped_is_left_out():
     assert broken(story(READS)) == {}
     assert broken(story(READS, (1, STEP_READ), (1, STEP_READ_DONE))) == {"io-map-released": 1}
+
+
+def test_a_request_that_is_never_met_is_one_and_one_that_would_have_timed_out_or_upgrades_is_none():
+    asks = (0, STEP_WAIT, MAP, S, 0, VM_MAP)
+    for held, rule in ((MAP, "lock-recursion"), (BUSY, "lock-order")):
+        assert rule in broken(story(took(0, held, S), asks))
+        assert rule not in broken(story(took(0, held, S), asks, (0, STEP_SLEEP, MAP, S, WAIT_TIMED)))
+        assert rule not in broken(story(took(0, held, S), asks, (0, STEP_SLEEP, MAP, S, WAIT_UPGRADE)))
+        assert rule not in broken(story(took(0, held, S), asks, (0, STEP_WAITED, 0, S, 0, VM_MAP)))
+    assert broken(story(took(0, OBJECT, S), (0, STEP_WAIT, OBJECT, X, 0, VM_OBJECT))) == {"token-upgrade": 1}
+
+
+def test_a_release_that_was_refused_and_an_upgrade_of_what_is_not_held_are_found():
+    assert broken(story(took(0, MAP), (1, STEP_REFUSED, MAP), gave(0, MAP))) == {"not-held": 1}
+    assert broken(story((0, STEP_UPGRADE, MAP, X))) == {"not-held": 1}
 
 
 def test_a_try_may_come_in_any_order():
@@ -209,6 +229,33 @@ def test_a_lock_that_lets_everybody_in_is_found_and_one_that_does_not_is_not(tmp
 def test_philosophers_who_could_wait_for_one_another_are_found_whether_they_did_or_not(tmp_path):
     risky = run_locks(lock_program("dining"), {}, 20, options(tmp_path, mode="recorded"))
     assert {found.rule: found.count for found in check_run(Path(risky.run_dir)).broken} == {"order-cycle": 1}
+
+
+@pytest.mark.skipif(jit_off(), reason="worker processes need the JIT")
+def test_a_recorded_run_is_checked_when_it_has_ended_unless_that_is_not_wanted(tmp_path):
+    run = run_locks(lock_program("dining"), {}, 20, options(tmp_path, mode="recorded"))
+    assert run.ending.exit_code == 0 and not run.violations  # only its events say what could have happened
+    assert run.exit_code == 1 and [found.rule for found in run.checked.broken] == ["order-cycle"]
+    left = msgspec.json.decode((Path(run.run_dir) / "run.json").read_bytes())
+    assert left["checked"] == msgspec.to_builtins(check_run(Path(run.run_dir)))
+    unchecked = run_locks(lock_program("dining"), {}, 20, options(tmp_path, mode="recorded", check_events=False))
+    assert unchecked.checked is None and unchecked.exit_code == 0
+
+
+def printed(checked, told):
+    out = Console(file=io.StringIO(), width=200)
+    show_in_run(out, checked, told)
+    return out.file.getvalue()
+
+
+def test_what_a_run_prints_of_its_events_says_nothing_twice():
+    broken_twice = story(*TWINS["two-writers"][1], *TWINS["spinlock-over-sleep"][1])
+    found = printed(check(broken_twice, ""), {"spinlock-over-sleep"})
+    assert "2 broken" in found and "spinlock-over-sleep: 1 times, as reported above\n" in found
+    assert "two-writers: 1 times; a lock that" in found and "cpu 1, " in found
+    assert "nothing broken" in printed(check(story(*TWINS["two-writers"][2]), ""), ())
+    broken_twice.run["recording"]["dropped"] = [3]
+    assert "3 events were lost" in printed(check(broken_twice, ""), ()) and printed(None, ()) == ""
 
 
 @pytest.mark.slow

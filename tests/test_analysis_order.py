@@ -31,8 +31,8 @@ from helpers_events import (
 from vmconc.analysis.check import check
 from vmconc.analysis.order_told import ordered
 from vmconc.cli import order as cli
-from vmconc.cli.dot import dot_graph
 from vmconc.coordinator.errors import UsageError
+from vmconc.export.dot import dot_graph
 from vmconc.locks.lockmgr import WAIT_UPGRADE
 from vmconc.schedule.steps import (
     STEP_DOWNGRADE,

@@ -38,9 +38,9 @@ BAD = [
     (["run", "zero_fill", "--bug", "B3"], "--bug B3 is one of chained"),
     (["run", "mutex_pair", "--bug", "B4"], "--bug B4: mutex_pair is a program about locks"),
     (["run", "zero_fill", "--mode", "recorded", "--ring", "1000"], "--ring 1000 is no power of two"),
-    (["run", "zero_fill", "--ring", "1024"], "--ring and --when-full are for --mode recorded"),
+    (["run", "zero_fill", "--ring", "1024"], "--ring, --when-full and --no-check-events are for --mode recorded"),
     (["run", "zero_fill", "--when-full", "wait"], "--when-full 'wait'"),
-    (["compare", "zero_fill", "--mode", "recorded"], "record each protocol with vmconc run"),
+    (["compare", "zero_fill", "--mode", "recorded"], "run each protocol with vmconc run --mode recorded"),
     (["bench", "tracking", "--seconds", "-1"], "--seconds -1"),
     (["run", "zero_fill", "--cpus", "two"], "--cpus 'two'"),
     (["run", "zero_fill", "--cpus=two"], "--cpus 'two'"),
@@ -252,9 +252,13 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"vmconc {vmconc.__version__}\n"
 
 
-def test_a_closed_pipe_is_no_error():
+@pytest.mark.parametrize("arguments", [["list"], ["list", "rules", "--json"], ["--help"], ["bugs"]])
+def test_a_reader_that_has_left_ends_it_quietly_and_not_as_clean(arguments):
+    read, write = os.pipe()
+    os.close(read)
     done = subprocess.run(
-        f"{sys.executable} -m vmconc list rules | head -c 1", shell=True, capture_output=True, text=True, timeout=60,
+        [sys.executable, "-m", "vmconc", *arguments], stdout=write, stderr=subprocess.PIPE, text=True, timeout=60,
         check=False,
     )  # fmt: skip
-    assert "Traceback" not in done.stderr
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")

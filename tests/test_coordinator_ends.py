@@ -18,7 +18,7 @@ from helpers_runs import (
     zero_fill,
 )
 
-from vmconc.locks.classes import VM_PAGE
+from vmconc.checks.held import held_locks
 from vmconc.locks.cpu import STATE_BLOCKED
 from vmconc.memory.build import Build
 from vmconc.memory.segment import Segment
@@ -54,7 +54,7 @@ def await_page_wait(tmp_path, count, seconds=30):
     cpus = [segment.nth("Cpu", i) for i in range(count)]
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        holders = [cpu for cpu in cpus if cpu.held_classes & 1 << VM_PAGE]
+        holders = [cpu for cpu in cpus if any(lock["class"] == "vm_page" for lock in held_locks(segment, cpu))]
         if len(holders) == 1 and all(cpu.state == STATE_BLOCKED and cpu.channel for cpu in cpus):
             return
         time.sleep(0.01)

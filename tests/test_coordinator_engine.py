@@ -6,6 +6,7 @@ import time
 import pytest
 from helpers_runs import run, shared_file, zero_fill
 
+from vmconc.analysis.diff import sides
 from vmconc.coordinator.compare import compare
 from vmconc.coordinator.errors import EmulatorError, UsageError
 from vmconc.coordinator.options import RunOptions
@@ -106,4 +107,8 @@ def test_compare_pairs_rounds_of_the_same_operations(tmp_path):
     assert all(found.faults == 3 * 128 for found in result.protocols.values())
     assert result.protocols["backing"].locks["chain"].shared == 0
     assert len(result.ratio.rounds) == 3 and result.ratio.low <= result.ratio.median <= result.ratio.high
-    assert json.loads((next((tmp_path / "runs").iterdir()) / "run.json").read_text())["rounds"] == 3
+    kept = next((tmp_path / "runs").iterdir())
+    assert json.loads((kept / "run.json").read_text())["rounds"] == 3
+    before, after = sides([kept], [])
+    assert [run.run["protocol"] for run in before + after] == ["chained"] * 3 + ["backing"] * 3
+    assert [run.figures["fault.count"] for run in before + after] == [128] * 6

@@ -3,8 +3,8 @@
 import pytest
 
 from vmconc.coordinator.errors import UsageError
-from vmconc.coordinator.statistics import paired_ratio, summarise
 from vmconc.coordinator.units import bandwidth, duration, probability, say_duration
+from vmconc.statistics import paired_ratio, summarise
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def test_every_option_that_is_named_exists():
     source = "".join(path.read_text() for path in files)
     for page in PAGES:
         for option in set(OPTION.findall(page.read_text())) - foreign:
-            assert re.search(rf'"(--[a-z]+/)?{option}[/"]', source), f"{page.name}: {option}"
+            assert re.search(rf'"(--[a-z-]+/)?{option}[/"]', source), f"{page.name}: {option}"
 
 
 def test_every_file_that_is_named_exists():

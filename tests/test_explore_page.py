@@ -1,12 +1,10 @@
 """The page for a browser: whole, safe whatever it shows, and of use in a browser if there is one."""
 
 import json
-import shutil
-import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from helpers_browser import NASTY, Reader, in_browser, needs_browser
 
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
@@ -19,55 +17,12 @@ from vmconc.explore.state import Word
 from vmconc.explore.story import Row
 from vmconc.explore.target import Target
 
-BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), "")
-needs_browser = pytest.mark.skipif(not BROWSER, reason="no Chromium here")
-NASTY = "<script>alert(1)</script><!-- & \" ' `"
-VOID = ("meta", "link", "br", "hr", "img", "input")
-
-
-class Reader(HTMLParser):
-    """Reads a page as a browser would, and keeps what a test asks for."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.open, self.tags, self.texts = [], [], {}
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.setdefault(self.open[-1] if self.open else "", []).append(data)
-
-    def data(self):
-        """Return what the page shows."""
-        return json.loads(next(text for text in self.texts["script"] if text.startswith("[")))
-
 
 def replayed(rows, **more):
     """Return the part of a page that shows a replay with these steps."""
     target = Target(more.pop("program", "queue.py"))
     told = Explained([Row(number, *row) for number, row in enumerate(rows, 1)], **more)
     return replayed_part(Replayed(target, False, None, 0, True, told), Path("x.failure.json"))
-
-
-def in_browser(tmp_path, text, *scripts):
-    """Open a page, run scripts in it, and return what is there then and what the browser complains of."""
-    path = tmp_path / "page.html"
-    added = "".join(f"<script>{script}</script>" for script in scripts)
-    path.write_text(text.replace("</body>", f"{added}</body>"), encoding="utf-8")
-    done = subprocess.run(
-        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile",
-         "--enable-logging=stderr", "--dump-dom", path.as_uri()],
-        capture_output=True, text=True, timeout=100, check=True,
-    )  # fmt: skip
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
 def test_the_page_is_whole_and_has_every_step_and_lock():

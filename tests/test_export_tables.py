@@ -44,10 +44,11 @@ def test_csv_has_a_row_for_each_event_in_the_order_of_the_events(run, tmp_path, 
     assert [float(row["at_ns"]) for row in found] == [0, 10, 20, 120, 170, 200, 50, 70, 180, 190, 200, 210, 220, 240]
     assert [row["cpu"] for row in found] == ["0"] * 6 + ["1"] * 8
     assert found[1] == {
-        "cpu": "0", "at_ns": "10.0", "action": "acquire", "class": "vm_map", "mode": "shared", "lock": str(MAP),
-        "lock_name": NAMES[MAP], "number": "1", "site": "lookup.shared", "operation": "",
+        "cpu": "0", "event": "1", "at_ns": "10.0", "action": "acquire", "class": "vm_map", "mode": "shared",
+        "lock": str(MAP), "lock_name": NAMES[MAP], "number": "1", "site": "lookup.shared", "operation": "", "lwp": "",
     }  # fmt: skip
     assert (found[0]["action"], found[0]["operation"], found[0]["class"]) == ("begin", "fault", "")
+    assert found[0]["lwp"] == "5"
     assert (found[8]["action"], found[8]["class"], found[8]["mode"]) == ("waited", "vm_object", "")
 
 
@@ -62,7 +63,7 @@ def test_parquet_is_read_by_arrow_with_its_types(run, tmp_path, capsys):
 
 def test_waits_say_what_was_waited_for(run, capsys):
     assert rows(capsys, run, "select * from waits") == [
-        [1, 70, 110, "vm_object", "exclusive", TOKEN, NAMES[TOKEN], "fork.token", "fork"],
+        [1, 70, 110, "vm_object", "exclusive", TOKEN, NAMES[TOKEN], "fork.token", "fork", 1, 2],
     ]
 
 
@@ -73,6 +74,13 @@ def test_sums_in_sql_are_those_of_the_analysis(run, capsys):
         capsys, run, "select class, count(*) from events where action = 'acquire' group by class order by 1"
     )
     assert by_class == [["vm_map", 2], ["vm_object", 2]]
+
+
+@pytest.mark.parametrize("query", ["show tables", " SHOW  ALL TABLES; "])
+def test_the_tables_shown_are_those_to_use(query, run, capsys):
+    shown = [name for (name,) in rows(capsys, run, query)]
+    assert shown == ["events", "waits", "holds", "run"]
+    assert all(rows(capsys, run, f"describe {name}") for name in shown)
 
 
 def test_tables_can_be_joined(run, capsys):

@@ -9,14 +9,15 @@ import vmconc
 
 ROOT = Path(vmconc.__file__).parent
 KERNELS = {"memory", "schedule", "locks", "vm"}
-SHELL = KERNELS | {"checks", "coordinator", "explore", "program", "protocols", "vmconc"}
+SHELL = KERNELS | {"checks", "coordinator", "explore", "program", "protocols", "statistics", "vmconc"}
 MAY = {
     "memory": set(), "schedule": {"memory"}, "locks": {"memory", "schedule"}, "vm": {"memory", "schedule", "locks"},
     "protocols": KERNELS, "program": {"vm", "vmconc"}, "traces": {"program", "vm"}, "checks": KERNELS | {"protocols"},
-    "coordinator": KERNELS | {"checks", "program", "protocols", "traces", "vmconc"},
-    "concurrent": KERNELS | {"explore"}, "explore": SHELL | {"concurrent"}, "pytest_plugin": {"explore"},
-    "analysis": KERNELS, "export": KERNELS | {"analysis"},
-    "cli": SHELL | {"analysis", "export"}, "__main__": {"cli"},
+    "coordinator": KERNELS | {"analysis", "checks", "program", "protocols", "statistics", "traces", "vmconc"},
+    "concurrent": KERNELS | {"explore"}, "explore": SHELL | {"analysis", "concurrent", "document"},
+    "pytest_plugin": {"explore"}, "statistics": set(), "document": set(), "analysis": KERNELS | {"statistics"},
+    "export": KERNELS | {"analysis"}, "page": KERNELS | {"analysis", "document", "export", "vmconc"},
+    "cli": SHELL | {"analysis", "export", "page"}, "__main__": {"cli"},
 }  # fmt: skip
 
 

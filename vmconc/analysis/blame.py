@@ -10,7 +10,7 @@ from vmconc.analysis.holders import Holders, expanded, overlapping, who_holds
 from vmconc.analysis.shares import Pieces, cut, dealt
 from vmconc.analysis.spans import Spans, waits
 from vmconc.locks.classes import CONDITION, EXCLUSIVE, SEMAPHORE
-from vmconc.schedule.steps import STEP_ACQUIRE, STEP_FAIL, STEP_TRIED
+from vmconc.schedule.steps import STEP_FAIL
 
 HOLDER, WRITER, NOBODY, UNKNOWN, READER, NOT_IN_THE_WAY = range(6)  # READER: only a writer that waits for it is
 NO_OWNER = (SEMAPHORE, CONDITION)
@@ -74,7 +74,7 @@ def until_free(events: Events, waited: Spans) -> np.ndarray:
     """Tell which waits are over only when nobody holds the lock: to have it exclusively, or to take nothing at all."""
     after = np.minimum(waited.end + 1, len(events.raw) - 1)
     same = (events.cls[after] == waited.cls) & (events.cpu[after] == waited.cpu)
-    share = same & np.isin(events.action[after], (STEP_ACQUIRE, STEP_TRIED, STEP_FAIL))
+    share = same & (events.acquired[after] | (events.action[after] == STEP_FAIL))
     return (waited.mode == EXCLUSIVE) | ~share
 
 

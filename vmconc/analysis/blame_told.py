@@ -94,4 +94,4 @@ def holder_name(events: Events, by: str, number: int, kind: int) -> str:
 
 def nanoseconds(events: Events, ticks: int) -> float:
     """Return how long some ticks last."""
-    return float(events.nanoseconds(np.int64(ticks)) - events.nanoseconds(np.int64(0)))
+    return ticks * events.tick

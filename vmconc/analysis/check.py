@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from vmconc.analysis.asleep import LOST_WAKEUP, lost_wakeups
 from vmconc.analysis.blame import not_charged
+from vmconc.analysis.checked import Broken, Checked
 from vmconc.analysis.convoy import CONVOY
 from vmconc.analysis.events import Events, load
 from vmconc.analysis.held import SLEEP_WITH_SPINLOCK, SLEEP_WITH_TOKEN, held_rules
 from vmconc.analysis.limits import HOLD_BUDGET, STARVATION, Limits, limit_rules
 from vmconc.analysis.names import lock_name, site_name
 from vmconc.analysis.order_rule import order_rule
+from vmconc.analysis.order_told import Ordered, ordered
 from vmconc.analysis.owners import READER_AND_WRITER, TWO_WRITERS, owner_rules
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
 from vmconc.locks.rules import RULES
@@ -34,38 +35,13 @@ EXAMPLES = 3
 NO_LIMITS = Limits()
 
 
-class Broken(msgspec.Struct):
-    """One rule that was broken."""
-
-    rule: str
-    meaning: str
-    count: int
-    examples: list[str]
-
-
-class Checked(msgspec.Struct):
-    """What was found, and what was not looked at."""
-
-    run_dir: str
-    events: int
-    rules: list[str]  # that were checked
-    broken: list[Broken]
-    not_checked: list[str]
-    notes: list[str]
-
-    @property
-    def exit_code(self) -> int:
-        """Return 1 if a rule was broken, 2 if nothing could be checked."""
-        return 1 if self.broken else 0 if self.rules else 2
-
-
 def check_run(path: Path, limits: Limits = NO_LIMITS) -> Checked:
     """Check a run directory.  Raises RunError if nothing was recorded there."""
     return check(load(path), str(path), limits)
 
 
-def check(events: Events, run_dir: str, limits: Limits = NO_LIMITS) -> Checked:
-    """Check events."""
+def check(events: Events, run_dir: str, limits: Limits = NO_LIMITS, order: Ordered | None = None) -> Checked:
+    """Check events; `order`: their lock-order graph, if it is there already."""
     checked = Checked(run_dir, len(events.raw), [], [], not_checked(events), [])
     if events.lost:
         return checked
@@ -76,7 +52,7 @@ def check(events: Events, run_dir: str, limits: Limits = NO_LIMITS) -> Checked:
         if len(places):
             examples = [say(events, place) for place in places[:EXAMPLES]]
             checked.broken.append(Broken(name, meaning, len(places), examples))
-    name, meaning, sure, unsure = order_rule(events)
+    name, meaning, sure, unsure = order_rule(order or ordered(events, run_dir))
     checked.rules.append(name)
     if sure:
         checked.broken.append(Broken(name, meaning, len(sure), sure[:EXAMPLES]))

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from vmconc.memory.ring import CLASS_SHIFT, MODE_SHIFT, SITE_SHIFT
+from vmconc.memory.ring import ACTION_MASK, CLASS_MASK, CLASS_SHIFT, FOLDER, MODE_SHIFT, SITE_MASK, SITE_SHIFT
 from vmconc.schedule.steps import (
     STEP_ACQUIRE,
     STEP_DOWNGRADE,
@@ -20,7 +20,6 @@ from vmconc.schedule.steps import (
 )
 
 EVENT = np.dtype([("time", "<i8"), ("lock", "<i8"), ("number", "<i8"), ("what", "<i8")])
-FOLDER = "events"
 
 
 class RunError(Exception):
@@ -43,12 +42,12 @@ class Events:
     @cached_property
     def action(self) -> np.ndarray:
         """Return what was done: one of the STEP_ numbers."""
-        return (self.raw["what"] & (1 << CLASS_SHIFT) - 1).astype(np.uint8)
+        return (self.raw["what"] & ACTION_MASK).astype(np.uint8)
 
     @cached_property
     def cls(self) -> np.ndarray:
         """Return the lock class."""
-        return (self.raw["what"] >> CLASS_SHIFT & (1 << MODE_SHIFT - CLASS_SHIFT) - 1).astype(np.uint8)
+        return (self.raw["what"] >> CLASS_SHIFT & CLASS_MASK).astype(np.uint8)
 
     @cached_property
     def mode(self) -> np.ndarray:
@@ -58,7 +57,12 @@ class Events:
     @cached_property
     def site(self) -> np.ndarray:
         """Return where in the source it was done."""
-        return (self.raw["what"] >> SITE_SHIFT & 0xFFFFF).astype(np.uint32)
+        return (self.raw["what"] >> SITE_SHIFT & SITE_MASK).astype(np.uint32)
+
+    @cached_property
+    def acquired(self) -> np.ndarray:
+        """Tell which events are acquisitions; to own a token again after a sleep is none."""
+        return np.isin(self.action, (STEP_ACQUIRE, STEP_TRIED))
 
     @cached_property
     def gain(self) -> np.ndarray:
@@ -108,15 +112,20 @@ class Events:
         return (ticks - self.run["recording"]["ticks"][0]) * self.tick
 
 
-def load(path: Path) -> Events:
-    """Return the events of a run directory.  Raises RunError, naming it, if there are none."""
+def read_run(path: Path) -> dict[str, Any]:
+    """Return what run.json of a run directory says.  Raises RunError, naming it, if it is none."""
     try:
-        run = msgspec.json.decode((path / "run.json").read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+        return msgspec.json.decode((path / "run.json").read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
         if (path / FOLDER).is_dir():
             raise RunError(f"{path} has no run.json yet: its run goes on, or was killed before its end") from error
         raise RunError(f"{path} is no run: run.json cannot be read; name a directory below --runs-dir") from error
-    if not isinstance(run, dict) or not run.get("recording"):
+
+
+def load(path: Path) -> Events:
+    """Return the events of a run directory.  Raises RunError, naming it, if there are none."""
+    run = read_run(path)
+    if not run.get("recording"):
         raise RunError(f"{path} has no events; record some with vmconc run --mode recorded")
     try:
         return read(path, run)

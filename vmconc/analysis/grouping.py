@@ -12,6 +12,7 @@ from vmconc.locks.classes import CLASS_NAMES, CLASSES
 from vmconc.vm.opcodes import KIND_NAMES, TOUCH
 
 OUTSIDE = "outside of operations"
+OPERATIONS = {0: OUTSIDE, **KIND_NAMES, TOUCH: "fault"}  # of a touch only its faults are recorded
 
 
 def instances(spans: Spans) -> np.ndarray:
@@ -42,7 +43,7 @@ def lwp_name(events: Events, key: int) -> str:
 def phase_name(events: Events, key: int) -> str:
     """Name a phase: an operation, and what part of it."""
     kind, page_in = divmod(key, 2)
-    name = "fault" if kind == TOUCH else KIND_NAMES.get(kind, OUTSIDE)
+    name = OPERATIONS[kind]
     return f"{name}, page-in" if page_in else f"{name}, rest" if kind == TOUCH else name
 
 

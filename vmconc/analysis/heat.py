@@ -37,13 +37,23 @@ def heat_run(path: Path, bins: int) -> Heat:
 
 def heat(events: Events, run_dir: str, bins: int) -> Heat:
     """Return events' waiting; a wait counts in every bin in which it lasted, for as long as it did."""
-    used, (first, last) = usage(events), extent(events)
-    edges = first + (last - first) * np.arange(bins + 1) // bins
-    waited = used.waited
+    used = usage(events)
+    return heated(used.waited, summarise(events, run_dir, used), bins)
+
+
+def heated(waited: Spans, summary: Summary, bins: int) -> Heat:
+    """Return the same of waits that were found before."""
+    first, last = extent(waited.events)
+    edges = edges_of(first, last, bins)
     rows = [row(waited.only(waited.cls == cls), CLASS_NAMES[cls], edges) for cls in np.unique(waited.cls).tolist()]
     rows.sort(key=lambda one: -one.wait_ns)
-    width = (last - first) / bins * events.tick
-    return Heat(summarise(events, run_dir, used), width, rows, row(waited, "total", edges))
+    width = (last - first) / bins * waited.events.tick
+    return Heat(summary, width, rows, row(waited, "total", edges))
+
+
+def edges_of(first: int, last: int, bins: int) -> np.ndarray:
+    """Return the ticks between which the bins lie."""
+    return first + (last - first) * np.arange(bins + 1) // bins
 
 
 def row(spans: Spans, name: str, edges: np.ndarray) -> HeatRow:

@@ -6,6 +6,7 @@ import numpy as np
 
 from vmconc.analysis.events import Events
 from vmconc.analysis.groups import group_starts, sums_before
+from vmconc.analysis.requests import never_met
 from vmconc.analysis.spans import pairs
 from vmconc.locks.classes import (
     EXCLUSIVE,
@@ -28,7 +29,16 @@ from vmconc.locks.rules import (
     NOT_HELD,
     TOKEN_UPGRADE,
 )
-from vmconc.schedule.steps import STEP_ACQUIRE, STEP_END, STEP_READ, STEP_READ_DONE, STEP_SLEEP
+from vmconc.schedule.steps import (
+    STEP_ACQUIRE,
+    STEP_DOWNGRADE,
+    STEP_END,
+    STEP_READ,
+    STEP_READ_DONE,
+    STEP_REFUSED,
+    STEP_SLEEP,
+    STEP_UPGRADE,
+)
 
 TOKENS = (VM_OBJECT, MAP_TOKEN)
 SPINLOCKS = (PMAP, PAGE_SPIN, PAGE_QUEUE, RANGE_SPIN, USER_SPIN)
@@ -38,11 +48,13 @@ Found = tuple[int | str, np.ndarray]  # a rule, by number or name, and the place
 
 
 def held_rules(events: Events) -> Iterator[Found]:
-    """Yield each rule with the events that broke it."""
+    """Yield each rule with the events that broke it.  A request that was never met begins with a wait."""
     starts = events.first[:-1][np.diff(events.first) > 0]
     held = {cls: holds_before(events, cls, starts) for cls in np.unique(events.cls)}
-    yield from balance(events)
-    yield from ranks(events, held)
+    blocking = events.action == STEP_ACQUIRE
+    blocking[never_met(events)] = True
+    yield from balance(events, blocking)
+    yield from ranks(events, held, blocking)
     yield from asleep(events, held)
     if events.protocol:
         yield HELD_AT_RETURN, left_over(events, starts)
@@ -54,22 +66,23 @@ def holds_before(events: Events, cls: int, starts: np.ndarray) -> np.ndarray:
     return sums_before(np.where(events.cls == cls, events.gain, 0), starts).astype(np.int16)
 
 
-def balance(events: Events) -> Iterator[Found]:
+def balance(events: Events, blocking: np.ndarray) -> Iterator[Found]:
     """Follow each lock of each CPU: only a holder gives up, a map lock is held once, a shared token stays shared."""
+    of_holder = (events.gain < 0) | np.isin(events.action, (STEP_UPGRADE, STEP_DOWNGRADE))
     rows = np.lexsort((events.cls, events.raw["lock"], events.cpu))
-    rows = rows[events.gain[rows] != 0]
+    rows = rows[(events.gain != 0)[rows] | of_holder[rows] | blocking[rows]]
     cls = events.cls[rows]
     before = sums_before(events.gain[rows], group_starts(events.cpu[rows], events.raw["lock"][rows], cls))
-    yield NOT_HELD, np.sort(rows[(events.gain[rows] < 0) & (before <= 0)])
-    blocking = (events.action[rows] == STEP_ACQUIRE) & (before > 0)
-    yield LOCK_RECURSION, np.sort(rows[blocking & (cls == VM_MAP)])
-    wanted = blocking & np.isin(cls, TOKENS) & (events.mode[rows] == EXCLUSIVE)
+    refused = np.flatnonzero(events.action == STEP_REFUSED)
+    yield NOT_HELD, np.sort(np.append(rows[of_holder[rows] & (before <= 0)], refused))
+    again = blocking[rows] & (before > 0)
+    yield LOCK_RECURSION, np.sort(rows[again & (cls == VM_MAP)])
+    wanted = again & np.isin(cls, TOKENS) & (events.mode[rows] == EXCLUSIVE)
     yield TOKEN_UPGRADE, np.sort(rows[wanted])
 
 
-def ranks(events: Events, held: dict[int, np.ndarray]) -> Iterator[Found]:
+def ranks(events: Events, held: dict[int, np.ndarray], blocking: np.ndarray) -> Iterator[Found]:
     """Hold requests that may have to wait against the order of the classes."""
-    blocking = events.action == STEP_ACQUIRE
     late = np.zeros(len(events.raw), bool)
     for cls, count in held.items():
         if cls < UNORDERED:

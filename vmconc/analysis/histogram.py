@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from vmconc.analysis.events import Events, load
+from vmconc.analysis.groups import numbered
 from vmconc.analysis.spans import Spans
 from vmconc.analysis.summary import Summary, summarise
 from vmconc.analysis.usage import usage
@@ -51,11 +52,15 @@ def histograms(events: Events, run_dir: str, what: str, by_mode: bool, classes: 
     every = usage(events)
     used = every.only(classes)
     spans = used.waited if what == "wait" else used.held
+    return Histograms(summarise(events, run_dir, every), what, counted(spans, by_mode))
+
+
+def counted(spans: Spans, by_mode: bool) -> list[Histogram]:
+    """Count spans by class and, if wanted, by mode; the one with the most time first."""
     mode = spans.mode if by_mode else np.full(len(spans.begin), BOTH)
-    kinds = np.unique(np.stack([spans.cls, mode], 1), axis=0).tolist()
-    found = [histogram(spans.only((spans.cls == cls) & (mode == of)), cls, of) for cls, of in kinds]
-    found.sort(key=lambda one: -one.total_ns)
-    return Histograms(summarise(events, run_dir, every), what, found)
+    kinds, number = numbered(spans.cls.astype(np.int64) * (BOTH + 1) + mode)
+    found = [histogram(spans.only(number == i), *divmod(kind, BOTH + 1)) for i, kind in enumerate(kinds.tolist())]
+    return sorted(found, key=lambda one: -one.total_ns)
 
 
 def histogram(spans: Spans, cls: int, mode: int) -> Histogram:

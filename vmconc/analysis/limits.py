@@ -8,7 +8,6 @@ import numpy as np
 from vmconc.analysis.convoy import CONVOY, convoys
 from vmconc.analysis.events import Events
 from vmconc.analysis.spans import holds, waits
-from vmconc.schedule.steps import STEP_ACQUIRE, STEP_REOWN, STEP_TRIED
 
 HOLD_BUDGET, STARVATION = "hold-budget", "starvation"
 
@@ -42,9 +41,7 @@ def held_too_long(events: Events, budget: dict[int, int]) -> np.ndarray:
 def passed_too_often(events: Events, most: int) -> np.ndarray:
     """Return where waits begin during which others got the lock more often than that."""
     waited, time = waits(events), events.raw["time"]
-    got = np.flatnonzero(
-        np.isin(events.action, (STEP_ACQUIRE, STEP_TRIED, STEP_REOWN)) & np.isin(events.raw["lock"], waited.lock)
-    )
+    got = np.flatnonzero((events.gain > 0) & np.isin(events.raw["lock"], waited.lock))
     got = got[np.lexsort((time[got], events.raw["lock"][got]))]
     locks, times = events.raw["lock"][got], time[got]
     starving = []

@@ -1,12 +1,8 @@
-"""What parts of a run are called: operations, locks with their modes."""
+"""What locks are called, with their modes."""
 
 from vmconc.analysis.events import Events
-from vmconc.analysis.grouping import OUTSIDE
 from vmconc.analysis.names import lock_name
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
-from vmconc.vm.opcodes import KIND_NAMES, TOUCH
-
-OPERATIONS = {0: OUTSIDE, **KIND_NAMES, TOUCH: "fault"}  # of a touch only its faults are recorded
 
 
 def class_name(cls: int, mode: int) -> str:
@@ -14,6 +10,6 @@ def class_name(cls: int, mode: int) -> str:
     return f"{CLASS_NAMES[cls]} {MODE_NAMES[mode]}"
 
 
-def instance_name(events: Events, lock: int, cls: int, mode: int) -> str:
+def span_name(events: Events, lock: int, cls: int, mode: int) -> str:
     """Name a lock and a mode, by its class if it is not known which one it is."""
     return f"{lock_name(events, lock)} {MODE_NAMES[mode]}" if lock else class_name(cls, mode)

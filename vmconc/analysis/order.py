@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vmconc.analysis.events import Events
-from vmconc.analysis.groups import group_starts
+from vmconc.analysis.groups import different, group_starts
 from vmconc.analysis.held import SPINLOCKS, TOKENS
 from vmconc.analysis.requests import PAGE_IN, Requests, requests
 from vmconc.analysis.spans import Spans
@@ -48,7 +48,7 @@ class Order:
     @cached_property
     def locks(self) -> np.ndarray:
         """Return the byte offsets of all locks, sorted."""
-        return np.unique(np.concatenate([self.holds.lock, self.requests.lock]))
+        return different(np.concatenate([self.holds.lock, self.requests.lock]))
 
     @cached_property
     def edges(self) -> Edges:

@@ -1,16 +1,14 @@
 """Rule `order-cycle`: the rings of the lock-order graph, as the validator reports them."""
 
 from vmconc.analysis.confidence import LOW
-from vmconc.analysis.events import Events
-from vmconc.analysis.order_told import OrderRing, ordered
+from vmconc.analysis.order_told import Ordered, OrderRing
 
 ORDER_CYCLE = "order-cycle"
 MEANING = "no CPUs each hold a lock and ask for one that the next of them holds, in modes that keep each other out"
 
 
-def order_rule(events: Events) -> tuple[str, str, list[str], list[str]]:
+def order_rule(told: Ordered) -> tuple[str, str, list[str], list[str]]:
     """Return the rule's name and meaning, the rings that break it, and a note on those that may be false alarms."""
-    told = ordered(events, "")
     sure = [say(ring) for ring in told.rings if ring.confidence != LOW]
     doubted = len(told.rings) - len(sure)
     rings = "1 ring" if doubted == 1 else f"{doubted} rings"

@@ -1,16 +1,18 @@
 """Who waited and who held, summed up by class, lock, place in the source, CPU, LWP or phase."""
 
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 import numpy as np
 
-from vmconc.analysis.events import Events, load
+from vmconc.analysis.events import Events
 from vmconc.analysis.grouping import GROUPINGS
+from vmconc.analysis.groups import numbered
 from vmconc.analysis.rows import Row, columns, ordered, rows_of
 from vmconc.analysis.summary import Summary, summarise
 from vmconc.analysis.tally import bounced
-from vmconc.analysis.usage import usage
+from vmconc.analysis.usage import Usage, usage
 from vmconc.locks.classes import CLASS_NAMES
 
 SORTS = {
@@ -31,23 +33,42 @@ class Report(msgspec.Struct):
     total: Row
 
 
-def report_run(path: Path, by: str = "class", sort: str = "wait", top: int = 0, classes: list[int] = []) -> Report:  # noqa: B006
-    """Report on a run directory; see `report`.  Raises RunError if nothing was recorded there."""
-    return report(load(path), str(path), by, sort, top, classes)
+@dataclass(frozen=True)
+class Found:
+    """What there is to sum up."""
+
+    used: Usage
+    moved: np.ndarray  # which of its acquisitions are of a lock that another CPU took before
+    summary: Summary  # of the whole run
+
+    @cached_property
+    def total(self) -> Row:
+        """Return the sums of all."""
+        alone = [np.zeros(len(spans.begin), np.int64) for spans in self.used]
+        return rows_of(ordered(columns(self.used, self.moved, alone, 1), "wait_ns")[1], ["total"])[0]
 
 
 def report(events: Events, run_dir: str, by: str, sort: str, top: int, classes: list[int]) -> Report:
     """Return the `top` largest rows (0: all) of what is of some classes (none: of all)."""
+    return tabulated(find(events, run_dir, classes), by, sort, top, classes)
+
+
+def find(events: Events, run_dir: str, classes: list[int]) -> Found:
+    """Find what there is to sum up of some classes (none: of all)."""
     every = usage(events)
     used = every.only(classes)
-    moved = bounced(events)[used.acquired.begin]
+    return Found(used, bounced(events)[used.acquired.begin], summarise(events, run_dir, every))
+
+
+def tabulated(found: Found, by: str, sort: str, top: int, classes: list[int]) -> Report:
+    """Return the `top` largest rows (0: all) of what was found of some classes."""
+    events = found.used.held.events
     group, name = GROUPINGS[by]
-    keys, numbers = np.unique(np.concatenate([group(spans) for spans in used]), return_inverse=True)
-    parts = np.split(numbers, np.cumsum([len(spans.begin) for spans in used])[:-1])
-    order, found = ordered(columns(used, moved, parts, len(keys)), SORTS[sort])
+    keys, numbers = numbered(np.concatenate([group(spans) for spans in found.used]))
+    parts = np.split(numbers, np.cumsum([len(spans.begin) for spans in found.used])[:-1])
+    order, sums = ordered(columns(found.used, found.moved, parts, len(keys)), SORTS[sort])
     names = [name(events, int(key)) for key in keys[order][: top or None]]
-    _, total = ordered(columns(used, moved, [np.zeros_like(part) for part in parts], 1), SORTS[sort])
     return Report(
-        summarise(events, run_dir, every), by, sort, [CLASS_NAMES[cls] for cls in classes], rows_of(found, names),
-        len(keys) - len(names), rows_of(total, ["total"])[0],
+        found.summary, by, sort, [CLASS_NAMES[cls] for cls in classes], rows_of(sums, names), len(keys) - len(names),
+        found.total,
     )  # fmt: skip

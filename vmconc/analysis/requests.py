@@ -7,7 +7,7 @@ import numpy as np
 from vmconc.analysis.events import Events
 from vmconc.analysis.groups import last_before
 from vmconc.locks.classes import CONDITION, EXCLUSIVE, PIP, SEMAPHORE
-from vmconc.locks.lockmgr import WAIT_UPGRADE
+from vmconc.locks.lockmgr import WAIT_TIMED, WAIT_UPGRADE
 from vmconc.schedule.steps import (
     STEP_ACQUIRE,
     STEP_FAIL,
@@ -66,23 +66,48 @@ def asked(
 
 def waits_of_their_own(events: Events) -> list[tuple[np.ndarray, ...]]:
     """Return upgrades that waited, sleeps after which nothing is acquired, and waits that never ended."""
-    rows = np.flatnonzero(np.isin(events.action, (STEP_WAIT, STEP_WAITED)))
-    begin = rows[events.action[rows] == STEP_WAIT]
-    following = np.searchsorted(rows, begin, "right")
-    end = np.append(rows, len(events.raw))[following]
-    last = events.first[1:][events.cpu[begin]]  # behind the last event of the CPU
+    begin, end = waits_begun(events)
+    last = events.first[1:][events.cpu[begin]]
     ended = end < last
     after = np.minimum(end + 1, last - 1)
     action = np.where(ended & (events.cls[after] == events.cls[begin]), events.action[after], 0)
     upgrades = after[action == STEP_UPGRADE]
     until_free = ended & ~np.isin(action, (STEP_ACQUIRE, STEP_TRIED, STEP_UPGRADE, STEP_FAIL))
-    slept = sleeps_within(events, begin, np.minimum(end, last))
-    free, never = until_free & (slept >= 0), ~ended & (slept >= 0)
+    slept = sleeps_within(events, begin, end)
+    free = until_free & (slept >= 0)
+    never, sleep = endless_waits(events)
     return [
         asked(events, upgrades),
         asked(events, slept[free], begin[free], mode=EXCLUSIVE),
-        asked(events, slept[never], begin[never]),
+        asked(events, sleep[sleep >= 0], never[sleep >= 0]),
     ]
+
+
+def waits_begun(events: Events) -> tuple[np.ndarray, np.ndarray]:
+    """Return where waits begin and end; one that never ends, behind the last event of its CPU."""
+    rows = np.flatnonzero(np.isin(events.action, (STEP_WAIT, STEP_WAITED)))
+    begin = rows[events.action[rows] == STEP_WAIT]
+    following = np.append(rows, len(events.raw))[np.searchsorted(rows, begin, "right")]
+    return begin, np.minimum(following, events.first[1:][events.cpu[begin]])
+
+
+def endless_waits(events: Events) -> tuple[np.ndarray, np.ndarray]:
+    """Return where waits begin that never ended, and the last sleep in each, -1: none; timed ones would have ended."""
+    begin, end = waits_begun(events)
+    slept = sleeps_within(events, begin, end)
+    never = (end == events.first[1:][events.cpu[begin]]) & ~is_of(events, slept, WAIT_TIMED)
+    return begin[never], slept[never]
+
+
+def never_met(events: Events) -> np.ndarray:
+    """Return where waits begin that never ended and asked for a lock; an upgrade asks for more of one."""
+    begin, slept = endless_waits(events)
+    return begin[~is_of(events, slept, WAIT_UPGRADE)]
+
+
+def is_of(events: Events, slept: np.ndarray, site: int) -> np.ndarray:
+    """Tell which of some sleeps, -1: none, are those of a site."""
+    return (slept >= 0) & (events.site[slept] == site)
 
 
 def sleeps_within(events: Events, begin: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -1,12 +1,13 @@
 """What lasted: waits for locks, and holds of locks, found in a run's events."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from vmconc.analysis.events import Events
-from vmconc.analysis.groups import group_starts, last_before, sums_before
-from vmconc.schedule.steps import STEP_ACQUIRE, STEP_REOWN, STEP_SLEEP, STEP_TRIED, STEP_WAIT, STEP_WAITED
+from vmconc.analysis.groups import group_starts, last_before, matched
+from vmconc.schedule.steps import STEP_REOWN, STEP_SLEEP, STEP_WAIT, STEP_WAITED
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Spans:
         """Return the CPU of each span."""
         return self.events.cpu[self.begin]
 
-    @property
+    @cached_property
     def ticks(self) -> np.ndarray:
         """Return how long each lasted, in ticks: whole numbers, so sums are exact."""
         time = self.events.raw["time"]
@@ -45,7 +46,7 @@ class Spans:
 
 def acquisitions(events: Events) -> Spans:
     """Return every acquisition, as a span that ends when it begins; to own a token again after a sleep is none."""
-    rows = np.flatnonzero(np.isin(events.action, (STEP_ACQUIRE, STEP_TRIED)))
+    rows = np.flatnonzero(events.acquired)
     return Spans(events, rows, rows, events.raw["lock"][rows], events.cls[rows], events.mode[rows], events.site[rows])
 
 
@@ -57,7 +58,7 @@ def waits(events: Events) -> Spans:
     rows = np.flatnonzero(np.isin(events.action, (STEP_WAIT, STEP_WAITED)))
     begin, end = pairs(events, rows, STEP_WAIT, STEP_WAITED)
     after = np.minimum(end + 1, len(events.raw) - 1)
-    got = np.isin(events.action[after], (STEP_ACQUIRE, STEP_TRIED)) & (events.cpu[after] == events.cpu[end])
+    got = events.acquired[after] & (events.cpu[after] == events.cpu[end])
     got &= events.cls[after] == events.cls[begin]
     slept = last_before(events.action == STEP_SLEEP, np.zeros(1, np.int64))[end] if len(end) else end
     told = np.where(got, after, np.where(slept > begin, slept, begin))
@@ -72,16 +73,13 @@ def holds(events: Events) -> Spans:
     """
     rows = np.flatnonzero(events.gain)
     rows = rows[np.lexsort((events.cls[rows], events.raw["lock"][rows], events.cpu[rows]))]
-    gain = events.gain[rows]
     starts = group_starts(events.cpu[rows], events.raw["lock"][rows], events.cls[rows])
     site = acquired_at(events, rows, starts)
-    level = sums_before(gain, starts) + (gain > 0)
-    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(rows))))
-    order = np.lexsort((level, group))
-    rows, gain, level, group = rows[order], gain[order], level[order], group[order]
-    same = (level[1:] == level[:-1]) & (group[1:] == group[:-1])
-    whole = np.flatnonzero((gain[:-1] > 0) & (gain[1:] < 0) & same)
-    begin, end = np.sort(rows[whole]), rows[whole + 1][np.argsort(rows[whole])]
+    opens, closes = matched(events.gain[rows], starts)
+    ended = closes >= 0
+    begin, end = rows[opens[ended]], rows[closes[ended]]
+    by_begin = np.argsort(begin)
+    begin, end = begin[by_begin], end[by_begin]
     return Spans(events, begin, end, events.raw["lock"][begin], events.cls[begin], events.mode[begin], site[begin])
 
 
@@ -90,9 +88,8 @@ def acquired_at(events: Events, rows: np.ndarray, starts: np.ndarray) -> np.ndar
 
     `rows` are the changes, by CPU and lock; `starts` where each CPU's changes of a lock begin.
     """
-    action = events.action[rows]
-    before = last_before(np.isin(action, (STEP_ACQUIRE, STEP_TRIED)), starts)
-    again = (action == STEP_REOWN) & (before >= 0)
+    before = last_before(events.acquired[rows], starts)
+    again = (events.action[rows] == STEP_REOWN) & (before >= 0)
     site = events.site.copy()
     site[rows[again]] = site[rows[before[again]]]
     return site

@@ -3,9 +3,9 @@
 import numpy as np
 
 from vmconc.analysis.events import Events
-from vmconc.analysis.groups import group_starts, sums_before
+from vmconc.analysis.groups import group_starts, matched
 from vmconc.analysis.spans import Spans
-from vmconc.schedule.steps import STEP_ACQUIRE, STEP_DOWNGRADE, STEP_TRIED, STEP_UPGRADE
+from vmconc.schedule.steps import STEP_DOWNGRADE, STEP_UPGRADE
 
 
 def stretches(events: Events, locks: np.ndarray | None = None) -> Spans:
@@ -18,15 +18,10 @@ def stretches(events: Events, locks: np.ndarray | None = None) -> Spans:
     rank = np.lexsort(columns[::-1])
     rows, gain, (cpu, lock, cls) = rows[rank], gain[rank], (column[rank] for column in columns)
     starts = group_starts(cpu, lock, cls)
-    level = sums_before(gain, starts) + (gain > 0)
-    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(rows))))
-    order = np.lexsort((level, group))
-    rows, gain, level, group = rows[order], gain[order], level[order], group[order]
-    opens = np.flatnonzero(gain > 0)
-    begin, after = rows[opens], np.minimum(opens + 1, len(rows) - 1)
-    closed = (gain[after] < 0) & (level[after] == level[opens]) & (group[after] == group[opens])
-    end = np.where(closed, rows[after], events.first[1:][events.cpu[begin]])
-    acquired = np.isin(events.action[begin], (STEP_ACQUIRE, STEP_TRIED))
+    opens, closes = matched(gain, starts)
+    begin = rows[opens]
+    end = np.where(closes >= 0, rows[closes], events.first[1:][events.cpu[begin]])
+    acquired = events.acquired[begin]
     site = events.site[begin[np.maximum.accumulate(np.where(acquired, np.arange(len(begin)), 0))]]
     by_begin = np.argsort(begin, kind="stable")
     begin = begin[by_begin]

@@ -29,6 +29,7 @@ class Summary(msgspec.Struct):
     program: str
     protocol: str
     cpus: int
+    mode: str  # recorded, or timed: then `faults` and `page_ins` are only counted, and there are no events
     seed: int
     seconds: float  # from the first event of a CPU to the last one
     faults: Lasted
@@ -54,7 +55,7 @@ def summarise(events: Events, run_dir: str, used: Usage) -> Summary:
     run, (first, last), (acquired, waited, held) = events.run, extent(events), used
     wait_ns, seconds = float(waited.ticks.sum()) * events.tick, (last - first) * events.tick / 1e9
     return Summary(
-        run_dir, run["program"], events.protocol, events.cpus, run.get("seed", 0), seconds,
+        run_dir, run["program"], events.protocol, events.cpus, "recorded", run.get("seed", 0), seconds,
         lasted(events, *faults(events)), lasted(events, *page_in_pairs(events)),
         len(acquired.begin), len(waited.begin), wait_ns, 100 * wait_ns / max(1.0, seconds * 1e9 * events.cpus),
         len(events.raw), events.lost, sum(run["recording"]["waits"]),

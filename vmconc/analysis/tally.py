@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vmconc.analysis.events import Events
+from vmconc.analysis.groups import sorted_within
 
 
 @dataclass(frozen=True)
@@ -15,23 +16,24 @@ class Times:
     total: np.ndarray
     p50: np.ndarray
     p99: np.ndarray
+    p999: np.ndarray  # per mille
     most: np.ndarray
 
 
 def times(group: np.ndarray, ticks: np.ndarray, groups: int) -> Times:
     """Sum up by group, numbered from 0.  A percentile is a value that occurred: that of the nearest rank above."""
-    ordered = ticks[np.lexsort((ticks, group))]
+    ordered = sorted_within(group, ticks)
     count = np.bincount(group, minlength=groups)
     ends = np.cumsum(count)
     total = np.diff(np.concatenate([[0], np.cumsum(ordered)])[np.concatenate([[0], ends])])
 
-    def rank(percent: int) -> np.ndarray:
-        above = -(-count * percent // 100)
+    def rank(per_mille: int) -> np.ndarray:
+        above = -(-count * per_mille // 1000)
         value = np.zeros(groups, np.int64)
         value[count > 0] = ordered[(ends - count + above - 1)[count > 0]]
         return value
 
-    return Times(count, total, rank(50), rank(99), rank(100))
+    return Times(count, total, rank(500), rank(990), rank(999), rank(1000))
 
 
 def bounced(events: Events) -> np.ndarray:

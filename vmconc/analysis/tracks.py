@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from vmconc.analysis.events import Events
+from vmconc.analysis.grouping import OPERATIONS
 from vmconc.analysis.held import page_in_pairs
 from vmconc.analysis.lanes import lanes
-from vmconc.analysis.named import OPERATIONS, instance_name
+from vmconc.analysis.named import span_name
 from vmconc.analysis.spans import Spans, pairs
 from vmconc.locks.classes import CLASS_NAMES
 from vmconc.schedule.steps import STEP_BEGIN, STEP_END, STEP_READ, STEP_WAIT
@@ -59,7 +60,7 @@ def titled(events: Events, spans: Spans, name: str) -> tuple[list[str], np.ndarr
     parts = ((key >> 9, key >> 1 & 0xFF, key & 1) for key in keys.tolist())
     if name == OPERATION:
         return [OPERATIONS[cls] for _, cls, _ in parts], title
-    return [instance_name(events, *part) for part in parts], title
+    return [span_name(events, *part) for part in parts], title
 
 
 def operations(events: Events) -> Spans:

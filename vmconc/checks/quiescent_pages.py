@@ -84,7 +84,7 @@ def check_sleepers(state: State, layers: Layers, report: Report) -> None:
     """Check that the CPUs have come to their end with empty hands; only the disk may still sleep (32)."""
     cpus, machine = state["Cpu"], state.machine
     workers = np.arange(machine.cpus)
-    for what in ("token_count", "held_count", "held_classes", "channel", "user_pmap"):
+    for what in ("token_count", "held_count", "channel", "user_pmap"):
         report.same("sleeper", cpus, what, workers, 0, cpus[what][workers])
     report.same("sleeper", cpus, "state", workers, STATE_DONE, cpus["state"][workers])
     queues = state["SleepQueue"]

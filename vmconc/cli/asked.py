@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from vmconc.cli import options as o
-from vmconc.cli.html import Html
+from vmconc.cli.asked_html import Html
 
 STRATEGIES = ("portfolio", "uniform", "pct", "pos", "urw", "surw", "round-robin", "stay", "coverage", "dfs", "dpor")
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from vmconc.cli.asked import STRATEGIES, Asked
-from vmconc.cli.html import check_html
+from vmconc.cli.asked_html import check_html
 from vmconc.coordinator.errors import UsageError
 
 EXHAUSTIVE = ("dfs", "dpor")

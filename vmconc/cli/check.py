@@ -8,7 +8,6 @@ from vmconc.cli import options as o
 from vmconc.cli.recorded import Run, at_least, class_numbers, reading
 
 if TYPE_CHECKING:
-    from vmconc.analysis.check import Checked
     from vmconc.analysis.limits import Limits
 
 HoldBudget = Annotated[
@@ -35,11 +34,12 @@ def check(
     Example: vmconc check runs/20261123-181845-sh-pipeline-backing
     """
     from vmconc.analysis.check import check_run
-    from vmconc.cli.show import print_json
+    from vmconc.cli.show import console, print_json
+    from vmconc.cli.show_checked import show_checked
 
     with reading():
         checked = check_run(run, limits(hold_budget, starvation, convoy))
-    print_json(checked) if json else show(checked)
+    print_json(checked) if json else show_checked(console(), checked)
     return checked.exit_code
 
 
@@ -55,22 +55,3 @@ def limits(budgets: list[str], starvation: int, convoy: int) -> "Limits":
         name, _, most = text.partition("=")
         hold[class_numbers([name], "--hold-budget")[0]] = duration("--hold-budget", most)
     return Limits(hold, starvation, convoy)
-
-
-def show(checked: "Checked") -> None:
-    """Print what was found and what was not looked at."""
-    from vmconc.cli.show import console
-
-    out = console()
-    out.print(f"{checked.run_dir}: {checked.events:,} events, {len(checked.rules)} rules", markup=False)
-    for broken in checked.broken:
-        out.print(f"{broken.rule}: {broken.count:,} times; {broken.meaning}", style="bold red", markup=False)
-        for example in broken.examples:
-            out.print(f"  {example}", markup=False)
-    if not checked.broken:
-        clean = "nothing broken: " + ", ".join(checked.rules)
-        out.print(clean if checked.rules else "nothing was checked", markup=False)
-    for line in checked.notes:
-        out.print(f"note: {line}", markup=False)
-    for line in checked.not_checked:
-        out.print(f"not checked: {line}", markup=False)

@@ -41,8 +41,8 @@ def compare(
     """
     if not 1 <= rounds <= ROUNDS_MAX:
         raise UsageError(f"--rounds {rounds} is out of range; choose 1 to {ROUNDS_MAX}")
-    if mode == "recorded":
-        raise UsageError("--mode recorded keeps the events of one run; record each protocol with vmconc run")
+    if mode in ("recorded", "timed"):
+        raise UsageError(f"--mode {mode} is of one run; run each protocol with vmconc run --mode {mode}")
     options = o.run_options(
         cpus=cpus, mode=mode, frames=frames, seed=seed, time_limit=time_limit, stall=stall, directory=directory,
         runs=runs, io_latency=io_latency, io_error_rate=io_error_rate, io_bandwidth=io_bandwidth, fail_fast=fail_fast,

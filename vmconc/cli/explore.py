@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vmconc.cli import options as o
 from vmconc.cli.asked import Asked, Given, asking
 from vmconc.cli.asked_checks import check, check_checkpoint
-from vmconc.cli.html import write_html
+from vmconc.cli.asked_html import write_html
 from vmconc.cli.targets import targets_of
 from vmconc.cli.uncompiled import say_if_uncompiled
 from vmconc.coordinator.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATION, UsageError

@@ -10,7 +10,7 @@ import traceback
 
 import typer
 
-from vmconc.coordinator.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_OWN, EXIT_USAGE, Failure
+from vmconc.coordinator.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_NO_READER, EXIT_OWN, EXIT_USAGE, Failure
 
 CLICK_ERROR: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 
@@ -21,7 +21,9 @@ def guarded(app: typer.Typer, arguments: list[str]) -> int:
     """Run the command line and return its exit code."""
     as_json = "--json" in arguments
     try:
-        return int(app(arguments, standalone_mode=False, prog_name="vmconc") or EXIT_CLEAN)
+        code = int(app(arguments, standalone_mode=False, prog_name="vmconc") or EXIT_CLEAN)
+        sys.stdout.flush()
+        return code
     except typer.Exit as leaving:
         return int(leaving.exit_code)
     except CLICK_ERROR as error:
@@ -30,9 +32,11 @@ def guarded(app: typer.Typer, arguments: list[str]) -> int:
         return say(str(failure), failure.exit_code, as_json)
     except (KeyboardInterrupt, typer.Abort):
         return say("interrupted", EXIT_INTERRUPTED, as_json)
-    except BrokenPipeError:  # the reader of our output has left: not an error, but nothing more can be written
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_CLEAN
+    except (BrokenPipeError, SystemExit) as leaving:  # typer and rich make the second of the first
+        if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be written
+        return EXIT_NO_READER
     except Exception as error:
         return say(internal(error), EXIT_OWN, as_json)
 

@@ -17,16 +17,19 @@ def histogram(
     what: Annotated[str, typer.Option("--what", help="What lasted: wait or hold.")] = "wait",
     json: o.Json = False,
 ) -> int:
-    """Show how long a recorded run's waits or holds lasted, by class.
+    """Show how long a recorded or timed run's waits or holds lasted, by class.
 
     Example: vmconc histogram runs/20261123-181845-sh-pipeline-backing --class vm_page --what hold
     """
     from vmconc.analysis.histogram import histograms_run
+    from vmconc.analysis.timed_histogram import histograms_timed
+    from vmconc.analysis.timing import is_timed
     from vmconc.cli.show import print_json
     from vmconc.cli.show_lasted import show_histograms
 
     one_of("--what", what, WHAT)
     with reading():
-        found = histograms_run(run, what, mode, class_numbers(classes))
+        made = histograms_timed if is_timed(run) else histograms_run
+        found = made(run, what, mode, class_numbers(classes))
     print_json(found) if json else show_histograms(found)
     return 0

@@ -1,34 +1,47 @@
-"""The option `--html` of `explore` and `replay`."""
+"""`vmconc html`: a recorded run as a page for a browser."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from vmconc.cli import options as o
+from vmconc.cli.asked_html import check_html
+from vmconc.cli.recorded import Run, reading
 from vmconc.coordinator.errors import UsageError
 
-Html = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Write what was found as a page for a browser, too.")
+NAME = "report.html"
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Where to write it.", show_default=f"RUN/{NAME}"),
 ]
 
 
-def check_html(path: Path | None) -> None:
-    """Raise UsageError, before any work, if a page cannot be written there."""
-    if path and path.is_dir():
-        raise UsageError(f"--html {path} is a directory; name a file in it")
-    if path and not path.absolute().parent.is_dir():
-        raise UsageError(f"--html {path}: there is no directory {path.parent}; make it, or name another file")
+def html(run: Run, output: Output = None, json: o.Json = False) -> int:
+    """Write all reports on a recorded run as one page for a browser, with charts; it needs no network.
 
+    Example: vmconc html runs/20261123-181845-sh-pipeline-backing --output report.html
+    """
+    from rich.console import Console
+    from rich.progress import Progress
 
-def write_html(path: Path, parts: list[dict[str, Any]], tell: bool) -> None:
-    """Write the page, and say so if wanted."""
-    from vmconc.cli.show import console
-    from vmconc.explore.page import write_page
-    from vmconc.program.errors import ProgramError
+    from vmconc.analysis.allocation import keep_memory
+    from vmconc.analysis.events import load
+    from vmconc.cli.show import console, print_json
+    from vmconc.page.run import SECTIONS, run_page
 
+    check_html(output, "--output")
+    path = output or run / NAME
+    keep_memory()
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading events", total=len(SECTIONS) + 1)
+        with reading():
+            events = load(run)
+        page = run_page(events, str(run), lambda name: bar.update(task, advance=1, description=name))
     try:
-        write_page(path, parts)
-    except ProgramError as error:
-        raise UsageError(str(error)) from error
-    if tell:
-        console().print(f"page: {path}", markup=False)
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}; name another file with --output") from error
+    told = {"page": str(path), "bytes": path.stat().st_size}
+    print_json(told) if json else console().print(f"page: {path}, {told['bytes']:,} bytes", markup=False)
+    return 0

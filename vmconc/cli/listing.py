@@ -7,14 +7,14 @@ import typer
 from vmconc.cli import options as o
 from vmconc.coordinator.errors import UsageError
 
-KINDS = ("protocols", "programs", "traces", "rules", "locks")
+KINDS = ("protocols", "busted", "programs", "traces", "rules", "locks")
 
 
 def listing(
-    kind: Annotated[str, typer.Argument(help="One of protocols, programs, traces, rules, locks; nothing: all.")] = "",
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}; nothing: all.")] = "",
     json: o.Json = False,
 ) -> int:
-    """List protocols, programs with their options, traces, rules and lock classes, with one line each."""
+    """List protocols, those wrong on purpose, programs with their options, traces, rules, lock classes, a line each."""
     if kind and kind not in KINDS:
         raise UsageError(f"nothing called {kind!r} to list; choose one of {', '.join(KINDS)}")
     from vmconc.cli.show import print_json

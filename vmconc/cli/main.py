@@ -12,6 +12,7 @@ from vmconc.cli import (
     bugs,
     check,
     compare,
+    diff,
     doctor,
     dump,
     explore,
@@ -19,6 +20,7 @@ from vmconc.cli import (
     fault,
     heat,
     histogram,
+    html,
     layers,
     listing,
     order,
@@ -44,11 +46,13 @@ app.command("histogram", short_help="Show how long a recorded run's waits or hol
 app.command("heat", short_help="Show when a recorded run's CPUs waited for which class.")(heat.heat)
 app.command("layers", short_help="Show how deep a recorded run's faults had to look.")(layers.layers)
 app.command("timeline", short_help="Show what a recorded run's CPUs did when.")(timeline.timeline)
+app.command("html", short_help="Write all reports on a recorded run as a page with charts.")(html.html)
 app.command("export", short_help="Write a recorded run for other tools.")(export.export)
 app.command("sql", short_help="Ask a recorded run in SQL.")(sql.sql)
 app.command("top", short_help="Watch a run that goes on.")(top.top)
 app.command("dump", short_help="Show who waits for whom in a run that goes on.")(dump.dump)
 app.command("compare", short_help="Run it under both protocols, side by side.")(compare.compare)
+app.command("diff", short_help="Show what changed between runs before and after.")(diff.diff)
 app.command("fault", short_help="Execute one fault and print every lock operation.")(fault.fault)
 app.command("explore", short_help="Look for an order of steps in which a program fails.")(explore.explore)
 app.command("replay", short_help="Run a failure that was found again, step by step.")(replay.replay)
@@ -71,7 +75,8 @@ def common(
 ) -> None:
     """Run a BSD virtual-memory locking protocol on emulated CPUs and see who locks what.
 
-    Exit codes: 0 clean, 1 a violation was found, 2 usage or bad input, 3 deadlock or stall, 4 vmconc's own fault.
+    Exit codes: 0 clean, 1 a violation was found, 2 usage or bad input, 3 deadlock or stall, 4 vmconc's own fault,
+    5 a condition of --fail-on holds.
     """
 
 

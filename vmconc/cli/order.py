@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vmconc.cli import options as o
-from vmconc.cli.dot import dot_graph, letter
 from vmconc.cli.recorded import Run, reading
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ def order(run: Run, instances: Instances = False, dot: Dot = None, json: o.Json 
     from vmconc.analysis.order_told import order_of_run
     from vmconc.cli.show import print_json
     from vmconc.coordinator.errors import UsageError
+    from vmconc.export.dot import dot_graph
 
     with reading():
         told = order_of_run(run, instances)
@@ -87,6 +87,8 @@ def times(count: int) -> str:
 def edge_table(edges: "list[OrderEdge]") -> "Table":
     """Return edges as a table."""
     from rich.table import Table
+
+    from vmconc.export.dot import letter
 
     table = Table("held", "asked for", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("times", "lock pairs", "cpus", "first ms"):

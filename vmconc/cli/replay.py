@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from vmconc.cli import options as o
-from vmconc.cli.html import Html, check_html, write_html
+from vmconc.cli.asked_html import Html, check_html, write_html
 from vmconc.cli.uncompiled import say_if_uncompiled
 
 

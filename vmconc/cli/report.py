@@ -1,14 +1,19 @@
 """`vmconc report`: who waited and who held, from what a run has recorded."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vmconc.cli import options as o
 from vmconc.cli.blame import blame
+from vmconc.cli.gate import FailOn, conditions, exit_code, gating
 from vmconc.cli.recorded import Class, Run, at_least, class_numbers, one_of, reading
 from vmconc.coordinator.errors import UsageError
+
+if TYPE_CHECKING:
+    from vmconc.analysis.conditions import Condition
+    from vmconc.analysis.events import Events
 
 PAIR = "pair"
 
@@ -28,13 +33,18 @@ def report(
     classes: Class = [],  # noqa: B006 (typer copies it)
     json: o.Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV, times in ns.")] = False,
+    fail_on: FailOn = [],  # noqa: B006
 ) -> int:
-    """Sum up a recorded run's lock acquisitions, waits and holds.
+    """Sum up a recorded or timed run's lock acquisitions, waits and holds.
 
     Example: vmconc report runs/20261123-181845-sh-pipeline-backing --by site --class vm_object
     """
+    from vmconc.analysis.events import RunError, load
     from vmconc.analysis.grouping import GROUPINGS
-    from vmconc.analysis.report import SORTS, report_run
+    from vmconc.analysis.report import SORTS
+    from vmconc.analysis.report import report as report_on
+    from vmconc.analysis.timed_report import report_timed
+    from vmconc.analysis.timing import is_timed
     from vmconc.cli.show import print_json
     from vmconc.cli.show_report import print_csv, show_report
 
@@ -45,10 +55,27 @@ def report(
     at_least("--top", top, 0)
     if json and csv:
         raise UsageError("--csv has no effect with --json; choose one")
+    asked, wanted = conditions(fail_on), class_numbers(classes)
     with reading():
-        found = report_run(run, by, sort, top, class_numbers(classes))
+        if is_timed(run):
+            if asked:
+                raise RunError(f"--fail-on {fail_on[0]!r} needs events; record the run with vmconc run --mode recorded")
+            held, found = [], report_timed(run, by, sort, top, wanted)
+        else:
+            events = load(run)
+            held = failed(events, asked)
+            found = report_on(events, str(run), by, sort, top, wanted)
     print_json(found) if json else print_csv(found) if csv else show_report(found)
-    return 0
+    return exit_code(held)
+
+
+def failed(events: "Events", asked: "list[Condition]") -> list[str]:
+    """Return the conditions that hold of a run."""
+    from vmconc.analysis.conditions import failed as held_of
+    from vmconc.analysis.figures import figures
+
+    with gating():
+        return held_of(asked, figures(events)) if asked else []
 
 
 def report_pairs(run: Path, sort: str, top: int, classes: list[str], json: bool, csv: bool) -> int:

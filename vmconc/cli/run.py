@@ -19,12 +19,13 @@ ROUNDS = 1000
 def run(
     what: o.What,
     protocol: Annotated[
-        str, typer.Option("--protocol", help="Locking protocol: see vmconc list protocols.")
+        str, typer.Option("--protocol", help="Locking protocol: see vmconc list protocols, and vmconc list busted.")
     ] = "backing",
     cpus: o.Cpus = 0,
     mode: o.Mode = "counted",
     ring: o.Ring = o.RING_DEFAULT,
     when_full: o.WhenFull = "stop",
+    check_events: o.CheckEvents = True,
     frames: o.Frames = o.FRAMES_DEFAULT,
     seed: o.Seed = 0,
     given: o.Set = [],  # noqa: B006 (typer copies it)
@@ -41,6 +42,7 @@ def run(
     heuristic: o.Heuristic = True,
     keep: o.Keep = True,
     tables: o.Table = [],  # noqa: B006
+    delays: o.Delay = [],  # noqa: B006
     bugs: Annotated[
         list[str], typer.Option("--bug", metavar="NAME", help="Switch a known bug on (vmconc bugs); repeat for more.")
     ] = [],  # noqa: B006
@@ -54,11 +56,15 @@ def run(
 
     Example: vmconc run make-build --protocol chained --cpus 2
     """
+    from vmconc.protocols.busted import unmask
+
+    base, switched_on = unmask(protocol)
     options = o.run_options(
         cpus=cpus, mode=mode, frames=frames, seed=seed, time_limit=time_limit, stall=stall, directory=directory,
         runs=runs, io_latency=io_latency, io_error_rate=io_error_rate, io_bandwidth=io_bandwidth, fail_fast=fail_fast,
         no_checks=no_checks, heuristic=heuristic, keep=keep, tables=tables, ring=ring, when_full=when_full,
-        bugs=bugs_of(protocol, bugs) if bugs else (),
+        check_events=check_events, delays=delays,
+        bugs=switched_on + (bugs_of(base, bugs) if bugs else ()),
     )  # fmt: skip
     from vmconc.cli.show import print_json, show_run
     from vmconc.coordinator.resolve import check_protocol, resolve, settings
@@ -68,11 +74,13 @@ def run(
     if path := lock_file(what):
         if bugs:
             raise UsageError(f"--bug {bugs[0]}: {what} is a program about locks and has no protocol; leave it out")
+        if switched_on:
+            raise UsageError(f"--protocol {protocol}: {what} is a program about locks and has none; leave it out")
         return run_lock_program(path, settings(given), rounds, options, live, json)
     check_protocol(protocol)
     plan = resolve(what, options.cpus, settings(given), seed, skip_bad)
     with display(live, json, runs):
-        result = run_once(plan, protocol, options, show=not json)
+        result = run_once(plan, base, options, show=not json)
     print_json(result) if json else show_run(result)
     return result.exit_code
 
@@ -110,7 +118,7 @@ def run_lock_program(
         raise UsageError(f"--rounds {rounds} is too few; choose 1 or more")
     try:
         with display(live, json, options.runs):
-            result = run_locks(path, numbers(given), rounds, options)
+            result = run_locks(path, numbers(given), rounds, options, show=not json)
     except ProgramError as error:
         raise UsageError(str(error)) from error
     print_json(result) if json else show_lock_run(result, path)

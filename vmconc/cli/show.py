@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vmconc.cli.show_checked import show_in_run
 from vmconc.coordinator.recorder import Recording
 from vmconc.coordinator.result import Ending, Locks, RunResult, encode
 
@@ -37,8 +38,9 @@ def show_run(result: RunResult) -> None:
 
 def headline(result: RunResult) -> Text:
     """Say what was run and how fast it went."""
+    wrong = " with ".join(["", *result.options.get("bugs", ())])
     return Text(
-        f"{result.program} under {result.protocol} on {result.cpus} CPUs ({result.mode}, seed {result.seed}): "
+        f"{result.program} under {result.protocol}{wrong} on {result.cpus} CPUs ({result.mode}, seed {result.seed}): "
         f"{result.operations:,} operations, {result.faults:,} faults, {result.wall_seconds:.3f} s wall, "
         f"{result.cpu_seconds:.3f} CPU-s, {result.faults_per_cpu_second:,.0f} faults per CPU-second"
     )
@@ -96,6 +98,7 @@ def show_ending(out: Console, result: RunResult) -> None:
             out.print(f"  {violation['text']}", markup=False)
     else:
         out.print("violations none" if result.ending.reason == "done" else "violations none until it was stopped")
+    show_in_run(out, result.checked, {violation["rule"] for violation in result.violations})
     if Path(result.run_dir).exists():
         out.print(f"results    {result.run_dir}", markup=False)
     show_stop(result.ending, result.protocol)

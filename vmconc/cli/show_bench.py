@@ -5,7 +5,7 @@ from rich.table import Table
 from vmconc.cli.show import console
 from vmconc.coordinator.bench import BenchResult
 from vmconc.coordinator.bench_tracking import TrackingResult
-from vmconc.coordinator.result import Ratio
+from vmconc.statistics import Ratio
 
 
 def show_bench(result: BenchResult) -> None:

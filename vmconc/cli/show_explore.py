@@ -10,6 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from vmconc.cli.show import console, lock_table, recorded, show_stop
+from vmconc.cli.show_checked import show_in_run
 from vmconc.cli.show_steps import show_explained
 from vmconc.coordinator.errors import EXIT_STUCK, EXIT_VIOLATION
 from vmconc.explore.bench import Found, Rate
@@ -170,6 +171,7 @@ def show_lock_run(result: LockRun, path: str) -> None:
         out.print(recorded(result.recording), markup=False)
     for violation in result.violations:
         out.print(f"round {result.rounds + 1:,}: {violation}", markup=False)
+    show_in_run(out, result.checked, {violation.partition(":")[0] for violation in result.violations})
     if Path(result.run_dir).exists():
         out.print(f"results    {result.run_dir}", markup=False)
     show_stop(result.ending, result.program)

@@ -67,8 +67,8 @@ def show_report(found: Report) -> None:
 def show_summary(out: Console, run: Summary) -> None:
     """Print what ran, how fast, how much of it was waiting, and what was not seen."""
     out.print(
-        f"{run.program} under {run.protocol} on {run.cpus} CPUs (recorded, seed {run.seed}): {run.seconds:.3f} s from "
-        "the first event to the last", markup=False,
+        f"{run.program} under {run.protocol} on {run.cpus} CPUs ({run.mode}, seed {run.seed}): {run.seconds:.3f} s"
+        f"{' from the first event to the last' if run.events else ''}", markup=False,
     )  # fmt: skip
     out.print(f"faults     {said_lasted(run.faults)}; {run.faults_per_second:,.0f} per second", markup=False)
     out.print(f"page-ins   {said_lasted(run.page_ins)}", markup=False)
@@ -76,18 +76,24 @@ def show_summary(out: Console, run: Summary) -> None:
         f"locks      {run.acquired:,} acquired, {run.contended:,} waits, {figure(run.wait_ns / MS)} ms in all: "
         f"{figure(run.wait_percent)} % of the CPUs' time", markup=False,
     )  # fmt: skip
-    out.print(
-        f"events     {run.events:,} in {run.events * EVENT_BYTES / 1e6:,.1f} MB, {run.lost:,} lost; "
-        f"waits of a CPU until some were written: {run.ring_waits:,}", markup=False,
-    )  # fmt: skip
+    if run.mode == "recorded":
+        out.print(said_events(run), markup=False)
     for note in notes(run):
         out.print(f"note       {note}", markup=False)
 
 
+def said_events(run: Summary) -> str:
+    """Say how many events there are, and how many there are not."""
+    return (
+        f"events     {run.events:,} in {run.events * EVENT_BYTES / 1e6:,.1f} MB, {run.lost:,} lost; "
+        f"waits of a CPU until some were written: {run.ring_waits:,}"
+    )
+
+
 def said_lasted(times: Lasted) -> str:
     """Say how often something was and how long it lasted."""
-    if not times.count:
-        return "0"
+    if not times.count or math.isnan(times.total_ns):
+        return f"{times.count:,}"
     p50, p99, most = (figure(each / US) for each in (times.p50_ns, times.p99_ns, times.max_ns))
     return f"{times.count:,}, {figure(times.total_ns / MS)} ms in all, p50 {p50} µs, p99 {p99} µs, max {most} µs"
 

@@ -30,6 +30,7 @@ def targets_of_program(asked: Asked, options: dict[str, str], io_errors: int) ->
     from vmconc.coordinator.resolve import check_protocol, is_trace
     from vmconc.explore.target import Target, lock_file
     from vmconc.protocols import protocol_names
+    from vmconc.protocols.busted import unmask
 
     what, protocol = asked.what, asked.protocol
     if path := lock_file(what):
@@ -38,9 +39,10 @@ def targets_of_program(asked: Asked, options: dict[str, str], io_errors: int) ->
         check_protocol(protocol)
     if is_trace(what):
         raise UsageError(f"{what} is a trace: too long to be explored; name a program (vmconc list programs)")
-    names = list(protocol_names()) if protocol == "both" else [protocol]
+    base, switched_on = unmask(protocol)
+    names = list(protocol_names()) if protocol == "both" else [base]
     return [
-        Target(what, name, asked.cpus, asked.seed, options, io_errors=io_errors, limit=asked.steps) for name in names
+        Target(what, name, asked.cpus, asked.seed, options, list(switched_on), io_errors, asked.steps) for name in names
     ]
 
 
@@ -84,7 +86,7 @@ def with_bugs(targets: list["Target"], bugs: list[str], as_committed: bool) -> l
         if not any(target.protocol in BUGS[name].protocols for target in targets):
             raise UsageError(f"--bug {name} is one of {' and '.join(BUGS[name].protocols)}; choose another --protocol")
     return [
-        replace(target, bugs=sorted({name for name in names if target.protocol in BUGS[name].protocols}))
+        replace(target, bugs=sorted({*target.bugs, *(n for n in names if target.protocol in BUGS[n].protocols)}))
         for target in targets
     ]
 

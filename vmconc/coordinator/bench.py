@@ -14,11 +14,11 @@ import psutil
 from vmconc.coordinator import bench_plans, bench_real
 from vmconc.coordinator.errors import EmulatorError
 from vmconc.coordinator.options import RunOptions
-from vmconc.coordinator.result import Ratio, RunResult, encode
+from vmconc.coordinator.result import RunResult, encode
 from vmconc.coordinator.session import Session
-from vmconc.coordinator.statistics import paired_ratio, summarise
 from vmconc.memory.build import Build
 from vmconc.program.plan import Plan
+from vmconc.statistics import Ratio, paired_ratio, summarise
 
 DEPTHS = (1, 4, 8, 16)
 PROTOCOLS = ("chained", "backing")

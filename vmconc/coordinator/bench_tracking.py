@@ -12,16 +12,15 @@ from vmconc.coordinator import bench_plans
 from vmconc.coordinator.bench import PROTOCOLS
 from vmconc.coordinator.errors import EmulatorError
 from vmconc.coordinator.options import RunOptions
-from vmconc.coordinator.recorder import FOLDER
-from vmconc.coordinator.result import Ratio, RunResult, encode
+from vmconc.coordinator.result import RunResult, encode
 from vmconc.coordinator.session import Session
-from vmconc.coordinator.statistics import paired_ratio, summarise
 from vmconc.memory.build import Build
-from vmconc.memory.ring import EVENT_BYTES, read_ticks
+from vmconc.memory.ring import EVENT_BYTES, FOLDER, read_ticks
 from vmconc.program.plan import Plan
+from vmconc.statistics import Ratio, paired_ratio, summarise
 
-MODES = ("off", "counted", "recorded")
-EXPECTED = {"counted": "at most 1.10", "recorded": "at most 2"}
+MODES = ("off", "counted", "timed", "recorded")
+EXPECTED = {"counted": "at most 1.10", "timed": "at most 1.5", "recorded": "at most 2"}
 STAMPS = 200_000  # time stamps that are read to measure one
 LASTING_PAGES = 100_000  # of each CPU in one run at full speed: so many events that each ring is full many times
 

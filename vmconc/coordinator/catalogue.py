@@ -19,6 +19,13 @@ def protocols() -> list[Entry]:
     return [{"name": name, "doc": first_line(load_protocol(name).__doc__)} for name in protocol_names()]
 
 
+def busted() -> list[Entry]:
+    """Return the protocols that are wrong on purpose, with the rule that notices."""
+    from vmconc.protocols.busted import BUSTED
+
+    return [{"name": name, "doc": f"{entry.breaks}; found by {entry.rule}"} for name, entry in BUSTED.items()]
+
+
 def programs() -> list[Entry]:
     """Return the programs with their options."""
     from vmconc.program.programs import list_programs
@@ -63,5 +70,5 @@ def locks() -> list[Entry]:
 
 
 CATALOGUE: dict[str, Callable[[], list[Entry]]] = {
-    "protocols": protocols, "programs": programs, "traces": traces, "rules": rules, "locks": locks,
+    "protocols": protocols, "busted": busted, "programs": programs, "traces": traces, "rules": rules, "locks": locks,
 }  # fmt: skip

@@ -8,9 +8,9 @@ import msgspec
 from vmconc.coordinator.options import RunOptions
 from vmconc.coordinator.result import CompareResult, Locks, RunResult, encode, worst
 from vmconc.coordinator.session import Session
-from vmconc.coordinator.statistics import paired_ratio
 from vmconc.memory.build import Build
 from vmconc.program.plan import Plan
+from vmconc.statistics import paired_ratio
 
 PROTOCOLS = ("chained", "backing")
 SUMMED = (
@@ -26,7 +26,10 @@ SUMMED_TABLES = ("events", "retries", "outcomes")
 
 
 def compare(plan: Plan, options: RunOptions, rounds: int, show: bool, note: Callable[[int], None]) -> CompareResult:
-    """Run the rounds.  A run that does not end by itself ends the comparison; `note` is told the rounds done."""
+    """Run the rounds.  A run that does not end by itself ends the comparison; `note` is told the rounds done.
+
+    `rounds.json` has what each run counted, `run.json` the sums.
+    """
     order = random.Random(options.seed)
     runs: list[dict[str, RunResult]] = []
     builds = [Build(options.mode, protocol) for protocol in PROTOCOLS]
@@ -37,6 +40,7 @@ def compare(plan: Plan, options: RunOptions, rounds: int, show: bool, note: Call
             if worst([result.exit_code for result in runs[-1].values()]) > 1:
                 break
         result = combine(plan, runs, options.seed, str(session.directory.path))
+        session.directory.write_json("rounds.json", encode(runs))
         session.directory.write_json("run.json", encode(result))
     return result
 

@@ -21,6 +21,7 @@ from vmconc.coordinator.recorder import both_clocks, recorder_of
 from vmconc.coordinator.result import Ending, RunResult
 from vmconc.coordinator.rundir import RunDirectory
 from vmconc.coordinator.signals import StopRequests
+from vmconc.coordinator.timing import leave_times
 from vmconc.coordinator.watch import Watch
 from vmconc.coordinator.worker import Clocks, execute
 from vmconc.locks.rules import RULES, TABLE_FULL
@@ -50,9 +51,11 @@ def run_plan(job: Job) -> RunResult:
     try:
         with StopRequests() as requests:
             start_crew(job, segment, clocks, crew)
-            with recorder_of(segment, job.directory.path, job.options.mode, both_clocks()) as recorder:
+            begun, mode = both_clocks(), job.options.mode
+            with recorder_of(segment, job.directory.path, mode, begun) as recorder:
                 result = conduct(job, segment, clocks, crew, requests)
                 result.recording = recorder.close() if recorder else None
+            leave_times(segment, job.directory.path, mode, begun)
             return result
     finally:
         finish(crew, grace=0.0)

@@ -6,7 +6,9 @@ Failure
   EmulatorError   4  vmconc's own fault, or its machine's: no shared memory, a worker died before it began
 """
 
-EXIT_CLEAN, EXIT_VIOLATION, EXIT_USAGE, EXIT_STUCK, EXIT_OWN, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
+EXIT_CLEAN, EXIT_VIOLATION, EXIT_USAGE, EXIT_STUCK, EXIT_OWN, EXIT_CONDITION = 0, 1, 2, 3, 4, 5
+EXIT_INTERRUPTED = 130
+EXIT_NO_READER = 141  # who read the output has left, as `head` does: as if the signal SIGPIPE had ended us
 
 
 class Failure(Exception):

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vmconc.coordinator.errors import UsageError
+from vmconc.memory.build import Build
 
-MODES = ("counted", "recorded", "off")
+MODES = ("counted", "timed", "recorded", "off")
 RING, RING_MAX = 1 << 16, 1 << 24
 FRAMES, FRAMES_MAX = 65536, 1_048_576
 CPUS_MAX = 255  # one more record is the disk's
@@ -22,6 +23,7 @@ class RunOptions:
     time_limit: float = 0.0  # seconds, 0: none
     stall: float = 10.0  # seconds without any progress after which the run is given up
     ring: int = RING  # mode recorded: events that a CPU can be ahead of the recorder
+    check_events: bool = True  # mode recorded: hold the events against every rule when the run has ended
     drop: bool = False  # mode recorded: a full ring drops events, and counts them; else its CPU waits
     directory: Path = Path("/dev/shm")  # where the shared mapping lives
     runs: Path = Path("runs")  # where results go
@@ -33,7 +35,12 @@ class RunOptions:
     heuristic: bool = True  # backing: EXCL_HEUR
     keep: bool = True  # keep the run directory
     bugs: tuple[str, ...] = ()  # known bugs that are switched on
+    delays: tuple[str, ...] = ()  # where CPUs are delayed, and how long: as delays.py reads them
     tables: dict[str, int] = field(default_factory=dict)  # records of a table, where the default is too small
+
+    def build(self, protocol: str = "") -> Build:
+        """Return what is compiled for a run with these options."""
+        return Build(self.mode, protocol, self.bugs, delayed=bool(self.delays))
 
     def __post_init__(self) -> None:
         if not 1 <= self.cpus <= CPUS_MAX:

@@ -11,11 +11,10 @@ import msgspec
 from vmconc.checks.places import path
 from vmconc.coordinator.logs import LOGGER
 from vmconc.locks.sites import SITES
-from vmconc.memory.ring import EVENT_BYTES, give_room, now_ticks, written_bytes
+from vmconc.memory.ring import EVENT_BYTES, FOLDER, give_room, now_ticks, written_bytes
 from vmconc.memory.struct import STRUCTS, Embed
 
 NAP = 0.0005  # seconds between looks at rings that have nothing new
-FOLDER = "events"
 LOOKS = 20  # at both clocks, of which the one that took least is believed
 
 

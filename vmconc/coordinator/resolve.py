@@ -71,11 +71,12 @@ def settings(pairs: list[str]) -> dict[str, str]:
 
 
 def check_protocol(name: str) -> None:
-    """Raise UsageError unless there is a protocol of this name."""
+    """Raise UsageError unless there is a protocol of this name, or one that is wrong on purpose."""
     from vmconc.protocols import protocol_names
+    from vmconc.protocols.busted import BUSTED
 
     names = protocol_names()
-    if name not in names:
-        close = difflib.get_close_matches(name, names, 1)
+    if name not in names and name not in BUSTED:
+        close = difflib.get_close_matches(name, [*names, *BUSTED], 1)
         hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(names)}"
         raise UsageError(f"--protocol {name!r} is unknown; {hint} (vmconc list protocols)")

@@ -4,7 +4,9 @@ from typing import Any
 
 import msgspec
 
+from vmconc.analysis.checked import Checked
 from vmconc.coordinator.recorder import Recording
+from vmconc.statistics import Ratio
 
 
 class Locks(msgspec.Struct):
@@ -70,6 +72,7 @@ class RunResult(msgspec.Struct):
     ending: Ending = msgspec.field(default_factory=Ending)
     agreement: dict[str, Any] = {}
     recording: Recording | None = None
+    checked: Checked | None = None  # mode recorded: what its events say
     run_dir: str = ""
     options: dict[str, Any] = {}
     machine: dict[str, Any] = {}
@@ -78,16 +81,12 @@ class RunResult(msgspec.Struct):
     @property
     def exit_code(self) -> int:
         """Return the exit code the run deserves."""
-        return self.ending.exit_code or (1 if self.violation_count else 0)
+        return self.ending.exit_code or int(bool(self.violation_count or broken_in(self.checked)))
 
 
-class Ratio(msgspec.Struct):
-    """A paired ratio: median over the rounds and a bootstrap 95 % confidence interval."""
-
-    median: float
-    low: float
-    high: float
-    rounds: list[float] = []
+def broken_in(checked: Checked | None) -> list[str]:
+    """Return the rules that a run's events break, if they were checked."""
+    return [found.rule for found in checked.broken] if checked else []
 
 
 class CompareResult(msgspec.Struct):

@@ -62,7 +62,7 @@ CATALOGUE = (
         "B4", "the map is unlocked for a page-in and not asked afterwards", "io-map-released", "mutation", ("backing",),
         programs.fault_against_clip,
         "T1 unlocks the map and reads. T2 changes the map. T1 locks it again and goes on with the layers it looked up "
-        "before, which nothing kept from being freed.",
+        "before, which nothing kept from being freed. The rule says so whether or not T2 was there.",
     ),
     Bug(
         "B5", "after a read error the layer's paging count is taken down twice, the first object's never",

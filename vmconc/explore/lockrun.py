@@ -10,17 +10,22 @@ from typing import Any
 
 import msgspec
 
+from vmconc.analysis.checked import Checked
 from vmconc.checks.violations import inline_violations
 from vmconc.coordinator import facts
 from vmconc.coordinator.collect import lock_counts, order_edges
+from vmconc.coordinator.delays import delays_of, lay_out_delays
+from vmconc.coordinator.engine import said
 from vmconc.coordinator.errors import UsageError
 from vmconc.coordinator.logs import Log
 from vmconc.coordinator.options import RunOptions
 from vmconc.coordinator.processes import finish, start
 from vmconc.coordinator.recorder import Recording, both_clocks, recorder_of
-from vmconc.coordinator.result import Ending, Locks, encode
+from vmconc.coordinator.result import Ending, Locks, broken_in
 from vmconc.coordinator.rundir import RunDirectory
 from vmconc.coordinator.signals import StopRequests
+from vmconc.coordinator.timing import leave_times
+from vmconc.coordinator.validate import leave
 from vmconc.coordinator.watch import Watch
 from vmconc.coordinator.worker import BEGUN, ENDED, Clocks
 from vmconc.explore.failure import text
@@ -29,7 +34,7 @@ from vmconc.explore.lockprogram import begin_with, declared_by, load_file, make_
 from vmconc.locks.cpu import STATE_DONE, STATE_RUNNING
 from vmconc.locks.rounds import await_round, await_start, begin_threads, end_thread, next_round
 from vmconc.locks.rules import MESSAGES
-from vmconc.memory.build import Build
+from vmconc.locks.times import times_tables
 from vmconc.memory.jit import why_off
 from vmconc.memory.rings import lay_out_rings, ring_tables
 from vmconc.memory.struct import STRUCTS
@@ -49,17 +54,19 @@ class LockRun(msgspec.Struct):
     violations: list[str] = []
     ending: Ending = msgspec.field(default_factory=Ending)
     recording: Recording | None = None
+    checked: Checked | None = None
     run_dir: str = ""
+    options: dict[str, Any] = {}
     machine: dict[str, Any] = {}
     versions: dict[str, str] = {}
 
     @property
     def exit_code(self) -> int:
         """Return the exit code the run deserves."""
-        return self.ending.exit_code or int(bool(self.violations))
+        return self.ending.exit_code or int(bool(self.violations or broken_in(self.checked)))
 
 
-def run_locks(path: str, given: dict[str, int], rounds: int, options: RunOptions) -> LockRun:
+def run_locks(path: str, given: dict[str, int], rounds: int, options: RunOptions, show: bool = False) -> LockRun:
     """Run the program's threads side by side for so many rounds, or until one fails, and leave `run.json`.
 
     Raises ProgramError if the file is no such program, and UsageError without compiled code.
@@ -74,8 +81,9 @@ def run_locks(path: str, given: dict[str, int], rounds: int, options: RunOptions
         segment, works = prepare(module, rounds, options)
         directory.announce(segment.fd, "", options.mode, program=(str(Path(path).resolve()), given))
         result = conduct(segment, works, options, directory.path)
+        result.options = said(options)
         result.program, result.run_dir = Path(path).stem, str(directory.path)
-        directory.write_json("run.json", encode(result))
+        leave(directory, result, options, show)
         return result
 
 
@@ -87,7 +95,11 @@ def prepare(module: ModuleType, rounds: int, options: RunOptions) -> tuple[Any, 
     tables = {declared.struct: 2, "Thread": len(threads), "Rounds": 1, "Violation": MESSAGES}
     if options.mode == "recorded":
         tables |= ring_tables(len(threads), options.ring)
-    segment = make_segment(tables, Build(options.mode), len(threads))
+    if options.mode == "timed":
+        tables |= times_tables(len(threads))
+    asked = delays_of(options.delays)
+    segment = make_segment(tables | {"Delay": len(asked)}, options.build(), len(threads))
+    lay_out_delays(segment, asked)
     lay_out_rings(segment, options.ring, not options.drop)
     segment.machine.fail_fast = 1
     for index in LATER.get(module.__name__, []):
@@ -149,6 +161,7 @@ def conduct(segment: Any, works: list[Any], options: RunOptions, directory: Path
                 spent = sum(clocks.spent([process.pid or 0 for process in crew])) / 1e9
                 finish(crew, insisted=lambda: requests.count > 1)
                 recording = recorder.close() if recorder else None
+            leave_times(segment, directory, options.mode, both)
     finally:
         finish(crew, grace=0.0)
     cpus = segment.view("Cpu")

@@ -1,11 +1,10 @@
-"""What was found as one page for a browser: everything in it, nothing fetched, and all that is shown taken as text."""
+"""What was found, as one page for a browser."""
 
-import html
 import importlib.resources
-import json
 from pathlib import Path
 from typing import Any
 
+from vmconc.document import filled, titled
 from vmconc.explore.explain import Explained
 from vmconc.explore.failure import Failure
 from vmconc.explore.fold import Fold, fold
@@ -36,15 +35,7 @@ def page(parts: list[Part]) -> str:
     """Return the page."""
     title = "; ".join(f"{part['name']}: {part['result']}" for part in parts)
     template = importlib.resources.files("vmconc.explore").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    before, _, rest = template.partition("@TITLE@")
-    between, _, after = rest.partition("@DATA@")
-    return before + html.escape(title) + between + embedded(parts) + after
-
-
-def embedded(parts: list[Part]) -> str:
-    """Return JSON that ends no script, whatever it says."""
-    text = json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return filled(template, titled(title, parts))
 
 
 def explored_part(explored: Explored) -> Part:

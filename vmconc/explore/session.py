@@ -146,7 +146,7 @@ def named_rule(target: Target, failure: Failure) -> str:
     """Return the rule that is kept broken when a failure is made small: of several that of the bug switched on."""
     from vmconc.explore.bugs import BUGS
 
-    named = [BUGS[name].rule for name in target.bugs if failures.breaks(failure, BUGS[name].rule)]
+    named = [BUGS[name].rule for name in BUGS.keys() & set(target.bugs) if failures.breaks(failure, BUGS[name].rule)]
     return next(iter(named), failure.rule)
 
 

@@ -1,44 +1,51 @@
-"""Graphviz DOT: which classes were acquired while which were held, how often; what is against their order in red."""
+"""Graphviz DOT: the lock-order graph, classes in their declared order from top to bottom."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import BinaryIO
 
-import numpy as np
-
 from vmconc.analysis.events import Events
-from vmconc.analysis.groups import sums_before
-from vmconc.locks.classes import CLASS_NAMES, UNORDERED
-from vmconc.schedule.steps import STEP_ACQUIRE, STEP_TRIED
-
-Edge = tuple[int, int, int, int]  # class held, class acquired, times that it might wait, times by a try
+from vmconc.analysis.order_told import Ordered, OrderEdge, ordered
 
 
 def write_dot(events: Events, out: BinaryIO, say: Callable[[str], None]) -> list[str]:
-    """Write the graph; an edge that only tries made is dashed, for a try does not wait."""
-    say("finding what was held at each acquisition")
-    edges = list(held_at(events))
-    used = sorted({cls for edge in edges for cls in edge[:2]})
-    nodes = [f'  "{CLASS_NAMES[cls]}"{"" if cls < UNORDERED else " [style=dotted]"};' for cls in used]
-    head = ["digraph locks {", "  // solid: has a rank; dotted: may be taken in any order", "  rankdir=LR;"]
-    out.write("\n".join([*head, *nodes, *(line(*edge) for edge in edges), "}", ""]).encode())
-    return [f"{len(used)} classes, {len(edges)} edges"]
+    """Write the graph of a run; with one event lost it is empty, and that is said."""
+    say("finding what was held at each request")
+    told = ordered(events, "")
+    out.write(dot_graph(told).encode())
+    return [f"{len(nodes(told.edges))} classes, {len(told.edges)} edges", *told.notes]
 
 
-def held_at(events: Events) -> Iterator[Edge]:
-    """Yield each pair of classes of which one was acquired while the other was held."""
-    starts = events.first[:-1][np.diff(events.first) > 0]
-    got = np.flatnonzero(np.isin(events.action, (STEP_ACQUIRE, STEP_TRIED)))
-    classes, tried = events.cls[got], events.action[got] == STEP_TRIED
-    for held in np.unique(classes).tolist():
-        before = sums_before(np.where(events.cls == held, events.gain, 0), starts)[got] > 0
-        for cls in np.unique(classes[before]).tolist():
-            own = before & (classes == cls)
-            yield held, cls, int((own & ~tried).sum()), int((own & tried).sum())
+def dot_graph(told: Ordered) -> str:
+    """Return the graph: red goes against the declared order, dashed is shared on both sides."""
+    edges = told.edges + told.single_locks
+    names = nodes(edges)
+    ranked = [name for name in told.declared if name in names]
+    lines = ["digraph order {", "  rankdir=TB;", "  node [shape=box];"]
+    lines += [f"  {quoted(name)};" for name in names]
+    if len(ranked) > 1:
+        lines.append("  " + " -> ".join(quoted(name) for name in ranked) + " [style=invis];")
+    return "\n".join(lines + [edge_line(edge) for edge in edges] + ["}", ""])
 
 
-def line(held: int, cls: int, waiting: int, tries: int) -> str:
-    """Write an edge."""
-    wrong = cls < held < UNORDERED and waiting
-    style = ", style=dashed" if not waiting else ", color=red" if wrong else ""
-    said = " ".join([f"{waiting:,}"] * bool(waiting) + [f"tried {tries:,}"] * bool(tries))
-    return f'  "{CLASS_NAMES[held]}" -> "{CLASS_NAMES[cls]}" [label="{said}"{style}];'
+def nodes(edges: list[OrderEdge]) -> list[str]:
+    """Return what edges lead from and to."""
+    return sorted({name for edge in edges for name in (edge.held, edge.wanted)})
+
+
+def edge_line(edge: OrderEdge) -> str:
+    """Return one edge."""
+    modes = f"{letter(edge.held_mode)} -> {letter(edge.mode)}"
+    style = [f'label="{modes}\\n{edge.count:,}, cpu {edge.example.cpu}"']
+    style += ["color=red"] if edge.violates else []
+    style += ["style=dashed"] if edge.held_mode == edge.mode == "shared" else []
+    return f"  {quoted(edge.held)} -> {quoted(edge.wanted)} [{', '.join(style)}];"
+
+
+def letter(mode: str) -> str:
+    """Return S or X."""
+    return "X" if mode == "exclusive" else "S"
+
+
+def quoted(name: str) -> str:
+    """Return a name as Graphviz reads it."""
+    return '"' + name.replace('"', '\\"') + '"'

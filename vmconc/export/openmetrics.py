@@ -8,7 +8,6 @@ import numpy as np
 from vmconc.analysis.events import Events
 from vmconc.analysis.spans import Spans, holds, waits
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
-from vmconc.schedule.steps import STEP_ACQUIRE, STEP_TRIED
 
 ABOUT = ("program", "protocol", "cpus", "threads", "seed")
 BOUNDS = (1e-07, 1e-06, 1e-05, 0.0001, 0.001, 0.01, 0.1, 1.0)  # seconds
@@ -35,9 +34,8 @@ def about(events: Events) -> Iterator[str]:
 
 def acquisitions(events: Events) -> Iterator[str]:
     """Count how often locks were acquired."""
-    got = np.isin(events.action, (STEP_ACQUIRE, STEP_TRIED))
     yield "# TYPE vmconc_acquisitions counter"
-    for cls, mode, rows in groups(events.cls[got], events.mode[got]):
+    for cls, mode, rows in groups(events.cls[events.acquired], events.mode[events.acquired]):
         yield f"vmconc_acquisitions_total{named(cls, mode)} {len(rows)}"
 
 

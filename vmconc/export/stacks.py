@@ -10,10 +10,10 @@ import numpy as np
 
 from vmconc.analysis.doing import kinds
 from vmconc.analysis.events import Events
-from vmconc.analysis.named import OPERATIONS, class_name
+from vmconc.analysis.grouping import OPERATIONS
+from vmconc.analysis.named import class_name
 from vmconc.analysis.names import site_name
-from vmconc.analysis.spans import holds, waits
-from vmconc.schedule.steps import STEP_ACQUIRE, STEP_TRIED
+from vmconc.analysis.usage import Usage, usage
 
 WEIGHTS = ("count", "wait", "hold")
 UNITS = {"count": "count", "wait": "nanoseconds", "hold": "nanoseconds"}
@@ -31,11 +31,15 @@ class Stack:
 
 def stacks(events: Events) -> list[Stack]:
     """Return the stacks of every CPU."""
-    got = np.flatnonzero(np.isin(events.action, (STEP_ACQUIRE, STEP_TRIED)))
-    waited, held = waits(events), holds(events)
+    return stacked(usage(events))
+
+
+def stacked(used: Usage) -> list[Stack]:
+    """Return the same of what was found before."""
+    events, (got, *lasting) = used.held.events, used
     found = [
-        summed(keys(events, got, events.cls[got], events.mode[got], events.site[got]), np.ones(len(got))),
-        *(summed(keys(events, s.begin, s.cls, s.mode, s.site), s.nanoseconds) for s in (waited, held)),
+        summed(keys(events, got.begin, got.cls, got.mode, got.site), np.ones(len(got.begin))),
+        *(summed(keys(events, s.begin, s.cls, s.mode, s.site), s.nanoseconds) for s in lasting),
     ]
     every = np.unique(np.concatenate([key for key, _ in found]))
     weights = np.zeros((len(every), len(WEIGHTS)))

@@ -1,9 +1,9 @@
 """`block`: what a CPU calls when it has to sleep.  Tokens are given up before, and all re-owned after."""
 
 from vmconc.locks.sleep import halt
-from vmconc.locks.token import give_up_tokens, reown_tokens, tell_tokens
+from vmconc.locks.token import give_up_tokens, reown_tokens
 from vmconc.memory.jit import kernel
-from vmconc.schedule.steps import STEP_LOSE
+from vmconc.memory.queries import bug
 
 
 @kernel
@@ -13,7 +13,8 @@ def block(cpu, timeout):
     Locks: entry  any hard locks, any tokens, no spinlock
            exit   the same, but every token was lost in between: what it protects may have changed
     """
-    tell_tokens(cpu, STEP_LOSE, cpu.token_count)
+    if bug(cpu, "token-over-sleep"):
+        return halt(cpu, timeout)
     give_up_tokens(cpu, cpu.token_count)
     woken = halt(cpu, timeout)
     reown_tokens(cpu)

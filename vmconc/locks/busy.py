@@ -5,8 +5,7 @@
 
 from vmconc.locks.block import block
 from vmconc.locks.classes import EXCLUSIVE, SHARED, VM_PAGE
-from vmconc.locks.hook import acquired, failed, point, released, requested, tried, wait_begins, wait_ends
-from vmconc.locks.rules import NOT_HELD, broken
+from vmconc.locks.hook import acquired, failed, point, refused, released, requested, tried, wait_begins, wait_ends
 from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas, atomic_or
 from vmconc.memory.jit import kernel
@@ -131,7 +130,7 @@ def busy_release(cpu, busy):
            exit   not
     """
     if busy.word & PBUSY_LOCKED == 0 or busy.owner != cpu.index + 1:
-        broken(cpu, NOT_HELD, offset(busy), cpu.index + 1, busy.owner)
+        refused(cpu, offset(busy), VM_PAGE, busy.owner)
         return
     released(cpu, offset(busy), VM_PAGE)
     busy.owner = 0
@@ -139,7 +138,7 @@ def busy_release(cpu, busy):
         word = busy.word
         if atomic_cas(busy, "word", word, word & ~(PBUSY_LOCKED | PBUSY_WANTED)):
             break
-    if word & PBUSY_WANTED != 0:
+    if word & PBUSY_WANTED != 0 and not bug(cpu, "lost-wakeup"):
         wakeup(cpu, offset(busy))
 
 
@@ -167,7 +166,7 @@ def soft_try(cpu, busy, site):
 def soft_release(cpu, busy):
     """Give one soft-busy back; the last one wakes those who want the page."""
     if busy.word & PBUSY_MASK == 0:
-        broken(cpu, NOT_HELD, offset(busy), SHARED, busy.word)
+        refused(cpu, offset(busy), VM_PAGE, busy.word)
         return
     released(cpu, offset(busy), VM_PAGE)
     while True:
@@ -185,7 +184,7 @@ def soft_release(cpu, busy):
 def io_start(cpu, busy, site):
     """Add a soft-busy to a page that this CPU has hard-busy, for a transfer."""
     if not busy_owned(cpu, busy):
-        broken(cpu, NOT_HELD, offset(busy), cpu.index + 1, busy.owner)
+        refused(cpu, offset(busy), VM_PAGE, busy.owner)
     while True:
         word = busy.word
         if atomic_cas(busy, "word", word, word + 1):

@@ -6,9 +6,8 @@ before 9de48ead, vm_object_chain_*; `dragonfly.md` 2.4.)
 """
 
 from vmconc.locks.block import block
-from vmconc.locks.classes import CHAIN, EXCLUSIVE, SHARED
-from vmconc.locks.hook import acquired, released, requested, wait_begins, wait_ends
-from vmconc.locks.rules import NOT_HELD, broken
+from vmconc.locks.classes import CHAIN, SHARED
+from vmconc.locks.hook import acquired, refused, released, requested, wait_begins, wait_ends
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas
@@ -127,7 +126,7 @@ def chain_release(cpu, chain):
            exit   not held
     """
     if chain_free(chain):
-        broken(cpu, NOT_HELD, offset(chain), EXCLUSIVE, chain.word)
+        refused(cpu, offset(chain), CHAIN, chain.word)
         return
     released(cpu, offset(chain), CHAIN)
     while True:

@@ -55,13 +55,20 @@ class Cpu:
     tokens_lost: int = guard("cpu")  # times all tokens were given up and re-owned
     # Tracking: see hook.py.
     held_count: int = guard("cpu")
-    held_classes: int = guard("cpu")  # bit per class held
     held_lock: Words(HELD_MAX) = guard("cpu")
     held_word: Words(HELD_MAX) = guard("cpu")  # HELD_* below, packed: tracking is paid for at every acquisition
+    held_since: Words(HELD_MAX) = guard("cpu")  # mode timed: SINCE_* of times.py
     counts: Words(CLASSES * COUNT_COLUMNS) = guard("cpu")
     order: Words(CLASSES) = guard("cpu")  # classes that were held when this class was acquired
     events: Words(EVENTS_MAX) = guard("cpu")
     retries: Words(REASONS_MAX) = guard("cpu")
+    # Mode timed: see times.py.
+    wait_lock: int = guard("cpu")  # byte offset of the lock that was asked for
+    wait_begun: int = guard("cpu")  # ticks
+    waited: int = guard("cpu")  # ticks of a wait that has ended and is not counted yet; 0: there is none
+    waited_what: int = guard("cpu")  # class * 2 + mode that was asked for
+    ended: int = guard("cpu")  # holds that have ended and are not counted yet
+    unlisted: int = guard("cpu")  # waits for locks that have no histograms of their own, for want of room
     # Memory management.
     free: Embed("FreeLists") = guard("cpu")
     user_pmap: int = guard("atomic")  # pmap whose translations it uses at this instant

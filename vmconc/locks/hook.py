@@ -18,11 +18,13 @@ from vmconc.locks.classes import (
     VM_MAP,
 )
 from vmconc.locks.cpu import HELD_BEFORE_SHIFT, HELD_MAX, HELD_SITE_SHIFT, HELD_WHAT_MASK
+from vmconc.locks.delay import AFTER_ACQUIRE, BEFORE_ACQUIRE, BEFORE_RELEASE, NO_SITE, delay
 from vmconc.locks.rules import LOCK_ORDER, LOCK_RECURSION, NOT_HELD, TOO_MANY_HELD, broken
+from vmconc.locks.times import SINCE_SHIFT, time_hold, time_wait
 from vmconc.memory.jit import kernel
-from vmconc.memory.queries import controlled, logged, recorded, tracked
+from vmconc.memory.queries import controlled, delayed, logged, recorded, timed, tracked
 from vmconc.memory.refs import offset
-from vmconc.memory.system import nanoseconds
+from vmconc.memory.system import nanoseconds, ticks
 from vmconc.schedule.clocks import gives, racing, takes
 from vmconc.schedule.engine import pass_point
 from vmconc.schedule.records import exploring
@@ -31,6 +33,7 @@ from vmconc.schedule.steps import (
     STEP_DOWNGRADE,
     STEP_FAIL,
     STEP_RECURSE,
+    STEP_REFUSED,
     STEP_RELEASE,
     STEP_REOWN,
     STEP_TRIED,
@@ -53,6 +56,12 @@ def count(cpu, cls, column, amount):
 
 
 @kernel
+def times_acquired(cpu, cls):
+    """Return how often this CPU has acquired a lock of a class; 0 in mode `off`."""
+    return cpu.counts[cls * COUNT_COLUMNS + SHARED] + cpu.counts[cls * COUNT_COLUMNS + EXCLUSIVE]
+
+
+@kernel
 def point(cpu, lock, mode):
     """Let the controlled engine choose who goes on: before every lock operation, tries and releases too."""
     pass_point(cpu, lock | mode)
@@ -63,12 +72,14 @@ def requested(cpu, lock, cls, mode):
     """Note that a lock is about to be waited for if need be: the schedule point, then the order rules."""
     point(cpu, lock, mode)
     ordered(cpu, lock, cls)
+    if delayed(cpu):
+        delay(cpu, BEFORE_ACQUIRE, cls, NO_SITE)
 
 
 @kernel
 def ordered(cpu, lock, cls):
     """Hold a request that may have to wait against the order rules."""
-    if tracked(cpu) and (cpu.held_classes & RANKED) >> cls != 0:
+    if tracked(cpu) and (held_classes(cpu) & RANKED) >> cls != 0:
         check_order(cpu, lock, cls)
 
 
@@ -80,8 +91,8 @@ def check_order(cpu, lock, cls):
     """
     if cls == VM_MAP and holds(cpu, lock):
         broken(cpu, LOCK_RECURSION, lock, 0, 0)
-    if (cpu.held_classes & RANKED) >> (cls + 1) != 0:
-        broken(cpu, LOCK_ORDER, lock, cls, cpu.held_classes)
+    if (held_classes(cpu) & RANKED) >> (cls + 1) != 0:
+        broken(cpu, LOCK_ORDER, lock, cls, held_classes(cpu))
 
 
 @kernel
@@ -100,11 +111,49 @@ def tried(cpu, lock, cls, mode, site):
 
 @kernel
 def hold(cpu, lock, cls, mode, site):
-    """Count an acquisition and push it on the held-lock stack."""
+    """Count an acquisition and push it on the held-lock stack; then be delayed, if that is asked for."""
     if tracked(cpu):
         cpu.counts[cls * COUNT_COLUMNS + mode] += 1
         push_held(cpu, lock, cls, mode, site)
+    if timed(cpu):
+        hold_begins(cpu, lock, cls, mode, site)
     takes(cpu, lock, mode)
+    if delayed(cpu):
+        delay(cpu, AFTER_ACQUIRE, cls, site)
+
+
+@kernel
+def hold_begins(cpu, lock, cls, mode, site):
+    """Note when the lock on top of the held-lock stack was acquired, and what was waited for it."""
+    if cpu.waited != 0:
+        if cpu.waited_what >> 1 == cls:
+            time_wait(cpu, lock, site)
+        else:
+            wait_was_vain(cpu)
+    cpu.held_since[cpu.held_count - 1] = ticks() << SINCE_SHIFT | mode
+
+
+@kernel
+def wait_was_vain(cpu):
+    """Count a wait after which nothing was acquired, if there is one: for what was asked for, where it slept."""
+    if cpu.waited != 0:
+        time_wait(cpu, cpu.wait_lock, cpu.reason)
+
+
+@kernel
+def hold_pauses(cpu, lock, cls):
+    """Note that a token is about to be given up during a sleep."""
+    i = find_held(cpu, lock, cls)
+    if i >= 0:
+        time_hold(cpu, i, ticks())
+
+
+@kernel
+def hold_goes_on(cpu, lock, cls, mode):
+    """Note that a token is owned again."""
+    i = find_held(cpu, lock, cls)
+    if i >= 0:
+        cpu.held_since[i] = ticks() << SINCE_SHIFT | 2 | mode
 
 
 @kernel
@@ -116,14 +165,13 @@ def pack(before, site, cls, mode):
 @partial(kernel, within=True)
 def push_held(cpu, lock, cls, mode, site):
     """Push a lock on the held-lock stack and note the order."""
-    n, before = cpu.held_count, cpu.held_classes
+    n, before = cpu.held_count, held_classes(cpu)
     if n >= HELD_MAX:
         broken(cpu, TOO_MANY_HELD, lock, HELD_MAX, n)
         return
     cpu.held_lock[n] = lock
     cpu.held_word[n] = pack(before, site, cls, mode)
     cpu.held_count = n + 1
-    cpu.held_classes = before | 1 << cls
     note_order(cpu, cls, before)
 
 
@@ -138,6 +186,16 @@ def note_order(cpu, cls, before):
 def held_class(cpu, i):
     """Return the class of entry `i` of the held-lock stack."""
     return (cpu.held_word[i] & HELD_WHAT_MASK) >> 1
+
+
+@kernel
+def held_classes(cpu):
+    """Return a bit for each class that this CPU holds a lock of: the topmost entry says so."""
+    n = cpu.held_count
+    if n == 0:
+        return 0
+    word = cpu.held_word[n - 1]
+    return word >> HELD_BEFORE_SHIFT | 1 << ((word & HELD_WHAT_MASK) >> 1)
 
 
 @kernel
@@ -169,14 +227,9 @@ def holds(cpu, lock):
 def releasing(cpu, lock, cls):
     """Let others run before a release, and log it."""
     point(cpu, lock, EXCLUSIVE)
+    if delayed(cpu):
+        delay(cpu, BEFORE_RELEASE, cls, NO_SITE)
     log_loss(cpu, STEP_RELEASE, lock, cls, held_mode(cpu, lock, cls) if recorded(cpu) else 0, 0)
-
-
-@kernel
-def on_top(cpu, lock, cls):
-    """Tell whether a lock is on top of the held-lock stack."""
-    last = cpu.held_count - 1
-    return last >= 0 and cpu.held_lock[last] == lock and held_class(cpu, last) == cls
 
 
 @partial(kernel, within=True)
@@ -185,6 +238,8 @@ def released(cpu, lock, cls):
     releasing(cpu, lock, cls)
     if racing(cpu):
         gives(cpu, lock, held_mode(cpu, lock, cls))
+    if timed(cpu):
+        wait_was_vain(cpu)
     if tracked(cpu):
         pop_held(cpu, lock, cls)
 
@@ -192,9 +247,11 @@ def released(cpu, lock, cls):
 @partial(kernel, within=True)
 def pop_held(cpu, lock, cls):
     """Take a lock off the held-lock stack.  Mostly it is on top."""
-    if on_top(cpu, lock, cls):
-        cpu.held_count -= 1
-        cpu.held_classes = cpu.held_word[cpu.held_count] >> HELD_BEFORE_SHIFT
+    last = cpu.held_count - 1
+    if last >= 0 and cpu.held_lock[last] == lock and held_class(cpu, last) == cls:
+        if timed(cpu):
+            time_hold(cpu, last, ticks())
+        cpu.held_count = last
     else:
         remove_held(cpu, lock, cls)
 
@@ -206,15 +263,26 @@ def remove_held(cpu, lock, cls):
     if i < 0:
         broken(cpu, NOT_HELD, lock, cls, 0)
         return
+    if timed(cpu):
+        time_hold(cpu, i, ticks())
     cpu.held_count -= 1
     classes = cpu.held_word[i] >> HELD_BEFORE_SHIFT
     while i < cpu.held_count:
         cpu.held_lock[i] = cpu.held_lock[i + 1]
+        if timed(cpu):
+            cpu.held_since[i] = cpu.held_since[i + 1]
         word = cpu.held_word[i + 1] & (1 << HELD_BEFORE_SHIFT) - 1
         cpu.held_word[i] = classes << HELD_BEFORE_SHIFT | word
         classes |= 1 << held_class(cpu, i)
         i += 1
-    cpu.held_classes = classes
+
+
+@kernel
+def refused(cpu, lock, cls, found):
+    """Report a release, upgrade or downgrade of a lock that this CPU does not hold; the lock stays as it is."""
+    if recorded(cpu):
+        log_step(cpu, STEP_REFUSED, lock, cls, 0, 0)
+    broken(cpu, NOT_HELD, lock, cpu.index + 1, found)
 
 
 @kernel
@@ -253,6 +321,10 @@ def wait_begins(cpu, lock, cls, mode):
         cpu.wait_class = cls
         cpu.wait_mode = mode
         since = now(cpu)
+    if timed(cpu):
+        wait_was_vain(cpu)
+        cpu.wait_lock, cpu.waited_what, cpu.reason = lock, cls * 2 + mode, 0
+        cpu.wait_begun = ticks()
     if recorded(cpu):
         log_step(cpu, STEP_WAIT, lock, cls, mode, 0)
     return since
@@ -265,6 +337,8 @@ def wait_ends(cpu, cls, since):
         cpu.counts[cls * COUNT_COLUMNS + COUNT_CONTENDED] += 1
         cpu.counts[cls * COUNT_COLUMNS + COUNT_WAIT] += now(cpu) - since
         cpu.wait_class = 0
+    if timed(cpu):
+        cpu.waited = max(ticks() - cpu.wait_begun, 1)
     if recorded(cpu):
         log_step(cpu, STEP_WAITED, 0, cls, 0, 0)
 

@@ -16,13 +16,13 @@ from vmconc.locks.hook import (
     failed,
     now,
     point,
+    refused,
     released,
     requested,
     tried,
     wait_begins,
     wait_ends,
 )
-from vmconc.locks.rules import NOT_HELD, broken
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas
@@ -40,6 +40,7 @@ OWNER_SHIFT, EXREQ_SHIFT, UPREQ_SHIFT = 24, 36, 48
 OWNER, EXREQ_CPU, UPREQ_CPU = FIELD << OWNER_SHIFT, FIELD << EXREQ_SHIFT, FIELD << UPREQ_SHIFT
 
 WAIT_SHARED = site("lockmgr.shared")
+WAIT_TIMED = site("lockmgr.shared_timed")
 WAIT_EXCLUSIVE = site("lockmgr.exclusive")
 WAIT_UPGRADE = site("lockmgr.upgrade")
 
@@ -112,7 +113,7 @@ def enter_shared(cpu, lock, timeout):
                 return True
             continue
         left = deadline - now(cpu) if timeout < FOREVER else FOREVER
-        if left <= 0 or not sleep_while(cpu, lock, word, WAIT_SHARED, left):
+        if left <= 0 or not sleep_while(cpu, lock, word, WAIT_SHARED if timeout >= FOREVER else WAIT_TIMED, left):
             return False
 
 
@@ -230,7 +231,7 @@ def lock_upgrade(cpu, lock):
     while not requested_upgrade:
         word = lock.word
         if word & SHARES == 0:
-            broken(cpu, NOT_HELD, offset(lock), lock.cls, word)
+            refused(cpu, offset(lock), lock.cls, word)
             return False
         if word & UPREQ != 0 or (bug(cpu, "B52") and word & SHARES != SHARE):  # B52: as if it could not end well
             released(cpu, offset(lock), lock.cls)
@@ -259,7 +260,7 @@ def lock_downgrade(cpu, lock):
            exit   held shared
     """
     if not owned(cpu, lock.word):
-        broken(cpu, NOT_HELD, offset(lock), lock.cls, lock.word)
+        refused(cpu, offset(lock), lock.cls, lock.word)
         return
     changed_mode(cpu, offset(lock), lock.cls, SHARED)
     while True:
@@ -278,7 +279,7 @@ def lock_release(cpu, lock):
            exit   not held
     """
     if not owned(cpu, lock.word) and lock.word & SHARES == 0:
-        broken(cpu, NOT_HELD, offset(lock), lock.cls, lock.word)
+        refused(cpu, offset(lock), lock.cls, lock.word)
         return
     released(cpu, offset(lock), lock.cls)
     if not owned(cpu, lock.word):

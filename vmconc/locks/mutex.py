@@ -5,8 +5,7 @@ To the explorer each operation is one step: a CPU that cannot get a mutex is not
 
 from vmconc.locks.block import block
 from vmconc.locks.classes import CONDITION, EXCLUSIVE, MUTEX, SEMAPHORE, SHARED
-from vmconc.locks.hook import acquired, failed, point, released, requested, tried, wait_begins, wait_ends
-from vmconc.locks.rules import NOT_HELD, broken
+from vmconc.locks.hook import acquired, failed, point, refused, released, requested, tried, wait_begins, wait_ends
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, queue_up, wake_all
 from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store, atomic_swap
@@ -114,7 +113,7 @@ def mutex_unlock(cpu, mutex):
            exit   not held
     """
     if mutex.owner != cpu.index + 1:
-        broken(cpu, NOT_HELD, offset(mutex), MUTEX, mutex.owner)
+        refused(cpu, offset(mutex), MUTEX, mutex.owner)
         return
     released(cpu, offset(mutex), MUTEX)
     atomic_store(mutex, "owner", 0)

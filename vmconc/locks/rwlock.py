@@ -8,7 +8,7 @@ then it is not asked before the lock has been handed over to it.
 from functools import partial
 
 from vmconc.locks.classes import EXCLUSIVE, SHARED
-from vmconc.locks.hook import acquired, released
+from vmconc.locks.hook import acquired, refused, released
 from vmconc.locks.lockmgr import (
     EXCL,
     EXREQ,
@@ -28,7 +28,6 @@ from vmconc.locks.lockmgr import (
     lock_shared,
     owned,
 )
-from vmconc.locks.rules import NOT_HELD, broken
 from vmconc.memory.jit import kernel
 from vmconc.memory.refs import offset
 from vmconc.schedule.engine import pass_gate
@@ -91,7 +90,7 @@ def rwlock_release(cpu, lock):
     if not exploring(cpu):
         lock_release(cpu, lock)
     elif not owned(cpu, lock.word) and lock.word & SHARES == 0:
-        broken(cpu, NOT_HELD, offset(lock), lock.cls, lock.word)
+        refused(cpu, offset(lock), lock.cls, lock.word)
     else:
         released(cpu, offset(lock), lock.cls)
         leave(cpu, lock)

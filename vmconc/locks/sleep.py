@@ -27,6 +27,7 @@ SPINS = 100  # looks at the wake word before the futex; about two microseconds
 PATIENCE = 200  # looks of a spin loop before the processor is given to somebody else: the holder may not be running
 NAP = 50_000_000  # ns: a sleeper looks at the stop word this often
 FOREVER = 1 << 62
+MOMENT = 20_000  # ns
 
 
 @struct
@@ -88,6 +89,17 @@ def look_later(cpu, looks):
     cpu_pause()
     if looks % PATIENCE == 0:
         leave_if_stopping(cpu)
+        processor_yield()
+
+
+@kernel
+def linger(cpu):
+    """Let others run for a moment: only where a bug is switched on, so that its window is wide."""
+    if exploring(cpu):
+        pass_point(cpu, 0)
+        return
+    end = nanoseconds() + MOMENT
+    while nanoseconds() < end:
         processor_yield()
 
 

@@ -9,6 +9,8 @@ from vmconc.locks.cpu import TOKENS_MAX
 from vmconc.locks.hook import (
     acquired,
     failed,
+    hold_goes_on,
+    hold_pauses,
     point,
     recursed,
     released,
@@ -20,10 +22,10 @@ from vmconc.locks.hook import (
 )
 from vmconc.locks.rules import TOKEN_ORDER, TOKEN_UPGRADE, TOO_MANY_HELD, broken
 from vmconc.locks.sites import site
-from vmconc.locks.sleep import FOREVER, cancel, halt, leave_if_stopping, prepare, wakeup
+from vmconc.locks.sleep import FOREVER, cancel, halt, leave_if_stopping, linger, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas, atomic_or
 from vmconc.memory.jit import kernel
-from vmconc.memory.queries import recorded
+from vmconc.memory.queries import bug, recorded, timed
 from vmconc.memory.refs import offset
 from vmconc.memory.struct import guard
 from vmconc.memory.system import cpu_pause
@@ -79,7 +81,8 @@ def take(cpu, token, mode, alone):
             return False
         new = word & ~EXREQ | EXCL | cpu.index + 1 << OWNER_SHIFT
     else:
-        if word & EXCL != 0 or (alone and word & EXREQ != 0):
+        barred = word & EXCL != 0 and not bug(cpu, "reader-ignores-writer")
+        if barred or (alone and word & EXREQ != 0):
             return False
         new = word + HOLDER
     return atomic_cas(token, "word", word, new)
@@ -102,19 +105,36 @@ def drop(cpu, token, mode):
 
 
 @kernel
-def tell_tokens(cpu, action, count):
-    """Record that the lowest `count` tokens of the stack are about to be given up, or are owned again."""
-    for i in range(count if recorded(cpu) else 0):
+def tell_lost(cpu, token, mode):
+    """Tell whoever keeps track that a token is about to be given up, by its holder, who will own it again."""
+    log_loss(cpu, STEP_LOSE, offset(token), token.cls, mode, 0)
+    if timed(cpu):
+        hold_pauses(cpu, offset(token), token.cls)
+
+
+@kernel
+def tell_owned(cpu, count):
+    """Tell whoever keeps track that the lowest `count` tokens of the stack are owned again."""
+    for i in range(count if recorded(cpu) or timed(cpu) else 0):
         token, mode = cpu.token[i], cpu.token_mode[i]
-        if mode != RECURSIVE and action == STEP_LOSE:
-            log_loss(cpu, action, offset(token), token.cls, mode, 0)
-        elif mode != RECURSIVE:
-            log_gain(cpu, action, offset(token), token.cls, mode, 0)
+        if mode != RECURSIVE:
+            log_gain(cpu, STEP_REOWN, offset(token), token.cls, mode, 0)
+            if timed(cpu):
+                hold_goes_on(cpu, offset(token), token.cls, mode)
 
 
 @kernel
 def give_up_tokens(cpu, count):
-    """Give up the lowest `count` tokens of the stack; the stack stays as it is."""
+    """Give up the lowest `count` tokens of the stack, to own them again later; the stack stays as it is."""
+    for i in range(count if recorded(cpu) or timed(cpu) else 0):
+        if cpu.token_mode[i] != RECURSIVE:
+            tell_lost(cpu, cpu.token[i], cpu.token_mode[i])
+    drop_tokens(cpu, count)
+
+
+@kernel
+def drop_tokens(cpu, count):
+    """Drop the ownership of the lowest `count` tokens of the stack."""
     i = count - 1
     while i >= 0:
         mode = cpu.token_mode[i]
@@ -144,7 +164,7 @@ def take_all(cpu):
         while not take(cpu, cpu.token[i], mode, alone):
             tries += 1
             if tries > spins(cpu):
-                give_up_tokens(cpu, i)
+                drop_tokens(cpu, i)
                 return i
             cpu_pause()
         takes(cpu, offset(cpu.token[i]), mode)
@@ -187,7 +207,7 @@ def own_tokens(cpu):
 def reown_tokens(cpu):
     """Own every token of the stack again after a sleep, and count that."""
     own_tokens(cpu)
-    tell_tokens(cpu, STEP_REOWN, cpu.token_count)
+    tell_owned(cpu, cpu.token_count)
     if cpu.token_count > 0:
         cpu.tokens_lost += 1
         for i in range(cpu.token_count):
@@ -239,10 +259,9 @@ def contended_get(cpu, token, mode):
             wait_ends(cpu, token.cls, since)
             return
         cpu_pause()
-    tell_tokens(cpu, STEP_LOSE, held)
     give_up_tokens(cpu, held)
     own_tokens(cpu)
-    tell_tokens(cpu, STEP_REOWN, held)
+    tell_owned(cpu, held)
     wait_ends(cpu, token.cls, since)
 
 
@@ -278,8 +297,24 @@ def token_release(cpu, token):
     mode = cpu.token_mode[top]
     cpu.token_count = top
     if mode != RECURSIVE:
-        released(cpu, offset(token), token.cls)
+        give_up_top(cpu, token, mode)
+
+
+@kernel
+def give_up_top(cpu, token, mode):
+    """Give up ownership of the token that was on top of the stack.
+
+    Under `two-writers` others can have it before its holder is done; `reader-ignores-writer` only makes holds longer.
+    """
+    if bug(cpu, "two-writers") and mode == EXCLUSIVE:
         drop(cpu, token, mode)
+        linger(cpu)
+        released(cpu, offset(token), token.cls)
+        return
+    if bug(cpu, "reader-ignores-writer") and mode == EXCLUSIVE:
+        linger(cpu)
+    released(cpu, offset(token), token.cls)
+    drop(cpu, token, mode)
 
 
 @kernel

@@ -12,6 +12,11 @@ def tracked(ref) -> bool:
     return ref.build.mode != "off"
 
 
+def timed(ref) -> bool:
+    """Tell whether waits and holds are timed, and counted in histograms."""
+    return ref.build.mode == "timed"
+
+
 def recorded(ref) -> bool:
     """Tell whether each lock operation is written to the CPU's ring of events."""
     return ref.build.mode == "recorded"
@@ -32,6 +37,11 @@ def bug(ref, name: str) -> bool:
     return name in ref.build.bugs
 
 
+def delayed(ref) -> bool:
+    """Tell whether CPUs look at each lock operation whether they shall be delayed there."""
+    return ref.build.delayed
+
+
 def answer(function, question) -> None:
     """Lower `function(ref, ...)` to the constant `question(build, *literals)`."""
 
@@ -47,7 +57,9 @@ def answer(function, question) -> None:
 
 
 answer(tracked, lambda build: build.mode != "off")
+answer(timed, lambda build: build.mode == "timed")
 answer(recorded, lambda build: build.mode == "recorded")
 answer(logged, lambda build: build.mode in ("recorded", "controlled"))
 answer(controlled, lambda build: build.mode == "controlled")
+answer(delayed, lambda build: build.delayed)
 answer(bug, lambda build, name: name in build.bugs)

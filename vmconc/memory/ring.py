@@ -18,10 +18,12 @@ from vmconc.memory.table import record
 from vmconc.memory.twins import struct
 
 EVENT_BYTES = 32
+FOLDER = "events"  # of a run directory: a file for each ring
 AHEAD = 8 * EVENT_BYTES  # bytes from the event that is written to the line that is asked for: no store waits for it
 COUNTERS = 1 << 16
 NEAR_SHIFT = 7  # locks within so many bytes share a counter: counters of records side by side lie in one cache line
 CLASS_SHIFT, MODE_SHIFT, SITE_SHIFT = 8, 16, 20  # Event.what: action, class, mode, site
+ACTION_MASK, CLASS_MASK, SITE_MASK = 0xFF, 0xFF, 0xFFFFF  # of what each shift leaves
 ROOM_NAP = 1_000_000  # ns: a CPU whose ring is full looks this often whether it is drained
 LAST_NAPS = 500  # after everybody was told to stop
 

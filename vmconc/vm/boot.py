@@ -10,6 +10,7 @@ import numpy as np
 from vmconc.locks.classes import VM_OBJECT, VNODE
 from vmconc.locks.rules import MESSAGES
 from vmconc.locks.sleep import QUEUES
+from vmconc.locks.times import times_tables
 from vmconc.memory.pagebytes import PAGE_SIZE
 from vmconc.memory.rings import lay_out_rings, ring_tables
 from vmconc.memory.segment import Segment, Sizes
@@ -40,6 +41,7 @@ class MachineOptions:
     heuristic: bool = True  # backing: begin exclusively where the last fault had to allocate
     ring: int = 0  # mode recorded: events in each CPU's ring, a power of two
     ring_stops: bool = True  # a full ring stops its CPU; else events are dropped, and counted
+    timed: bool = False  # mode timed: there are histograms
     fail_fast: bool = False  # stop at the first violation
     seed: int = 0
 
@@ -69,6 +71,7 @@ def sizes_for(plan, options: MachineOptions, cpus: int) -> Sizes:
         "Wait": max(1, len(plan.waits)),
         "Lwp": max(1, len(plan.lwps)),
         **ring_tables(cpus + 1, options.ring),
+        **(times_tables(cpus + 1) if options.timed else {}),
     }
     return Sizes(tables, options.frames)
 

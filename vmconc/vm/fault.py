@@ -49,6 +49,7 @@ from vmconc.vm.structs import (
 )
 
 LOOKUP = site("vm_map_lookup.shared")
+LATE = site("vm_fault.late_vnode")
 PARTITION = 32 << 20
 STACK_LIMIT = 8 << 20
 
@@ -283,10 +284,15 @@ def copy_page(cpu, source, target):
 def enter_page(cpu, fs):
     """Map the page of a fault, wire or activate it, and un-busy it.
 
+    Under `order-reversal` it locks the file while the page is busy, under `stranger-unlock` it un-busies twice.
+
     Locks: entry  the map shared, the page hard-busy
            exit   the map shared
     """
     page = fs.page
+    if bug(cpu, "order-reversal") and fs.vnode:
+        lock_shared(cpu, fs.vnode.lock, LATE)
+        lock_release(cpu, fs.vnode.lock)
     if tracked(cpu) and (page.valid != VALID_ALL or page.object != fs.object or page.pindex != fs.pindex):
         broken(cpu, WRONG_PAGE, offset(page), fs.pindex, page.pindex)
     atomic_or(page, "flags", PG_REFERENCED)
@@ -299,4 +305,6 @@ def enter_page(cpu, fs):
     else:
         page_activate(cpu, page)
     page_wakeup(cpu, page)
+    if bug(cpu, "stranger-unlock"):
+        page_wakeup(cpu, page)
 

@@ -4,6 +4,7 @@
 """
 
 from vmconc.locks.classes import EXCLUSIVE, VM_MAP, VM_PAGE
+from vmconc.locks.hook import held_classes
 from vmconc.locks.sites import site
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import tracked
@@ -37,7 +38,7 @@ def note_pagein(cpu):
     event(cpu, IO)
     event(cpu, PAGEINS)
     if tracked(cpu):
-        held = cpu.held_classes & 1 << VM_MAP != 0
+        held = held_classes(cpu) & 1 << VM_MAP != 0
         event(cpu, PAGEINS_MAP_HELD if held else PAGEINS_MAP_RELEASED)
 
 

@@ -108,9 +108,10 @@ def mode_of(shared):
 
 @kernel
 def unlock_vnode(cpu, fs):
-    """Release the file's lock."""
+    """Release the file's lock.  (`lock-leak`: not if the fault was of a first page.)"""
     if fs.vnode:
-        lock_release(cpu, fs.vnode.lock)
+        if not (bug(cpu, "lock-leak") and fs.first_pindex == 0):
+            lock_release(cpu, fs.vnode.lock)
         fs.vnode = null(fs.vnode)
 
 

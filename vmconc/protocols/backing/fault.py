@@ -3,8 +3,8 @@
 A page-in always ends in another attempt.  (DragonFly 9de48ead `sys/vm/vm_fault.c`; `dragonfly.md` 3.)
 """
 
-from vmconc.locks.classes import SHARED
-from vmconc.locks.hook import holds
+from vmconc.locks.classes import SHARED, VM_MAP
+from vmconc.locks.hook import holds, times_acquired
 from vmconc.locks.lockmgr import lock_mode, lock_release, lock_shared, lock_shared_timed
 from vmconc.locks.pip import pip_add, pip_wakeup
 from vmconc.locks.rules import IO_MAP_RELEASED, SHARED_BELOW, broken
@@ -146,9 +146,7 @@ def undo_error(cpu, fs):
 
 @kernel
 def fill_page(cpu, fs):
-    """Have the pager fill fs.page with the map locked.
-
-    B4 unlocks it meanwhile and asks nothing afterwards; under B50 the file system, done with the read, locks it again.
+    """Have the pager fill fs.page with the map locked.  (B4 unlocks it meanwhile and asks nothing afterwards.)
 
     Locks: entry  map shared, tokens exclusively, vnode, the page hard-busy
            exit   same; tokens were lost
@@ -158,24 +156,39 @@ def fill_page(cpu, fs):
     result = pager_get_page(cpu, fs.object, fs.page)
     if bug(cpu, "B4"):
         lock_shared_timed(cpu, fs.map.lock, B4_PATIENCE, LOOKUP)
-    if bug(cpu, "B50"):
-        lock_shared(cpu, fs.map.lock, LOOKUP)
-        lock_release(cpu, fs.map.lock)
+    return result
+
+
+@kernel
+def fill_page_watched(cpu, fs):
+    """Have the pager fill fs.page, and see that the map stayed locked, shared, all the time.
+
+    Who lets go of it and locks it again has acquired it once more, whether or not others changed it meanwhile.
+
+    Locks: entry  map shared, tokens exclusively, vnode, the page hard-busy
+           exit   same; tokens were lost
+    """
+    before = times_acquired(cpu, VM_MAP)
+    result = fill_page(cpu, fs)
+    if tracked(cpu):
+        shared = holds(cpu, offset(fs.map.lock)) and lock_mode(cpu, fs.map.lock) == SHARED
+        now = times_acquired(cpu, VM_MAP)
+        if not shared or now != before:
+            broken(cpu, IO_MAP_RELEASED, offset(fs.map), 0, now - before)
     return result
 
 
 @implements(walk_read, "backing")
 def read_page(cpu, fs):
-    """Ask the layer's pager for fs.page.
+    """Ask the layer's pager for fs.page.  (B50: the file system, done with the read, locks the map once more.)
 
     Locks: entry  map shared, tokens exclusively, vnode, the page hard-busy
            exit   none if a KERN_* result; the same if WALK_DEEPER, and the page is freed below the first layer
     """
-    result = fill_page(cpu, fs)
-    if tracked(cpu):
-        shared = holds(cpu, offset(fs.map.lock)) and lock_mode(cpu, fs.map.lock) == SHARED
-        if not shared or fs.map.timestamp != fs.generation:
-            broken(cpu, IO_MAP_RELEASED, offset(fs.map), fs.generation, fs.map.timestamp)
+    result = fill_page_watched(cpu, fs)
+    if bug(cpu, "B50"):
+        lock_shared(cpu, fs.map.lock, LOOKUP)
+        lock_release(cpu, fs.map.lock)
     if result == PAGER_OK:
         fs.read_in = 1
         page = page_lookup(cpu, fs.object, fs.pindex)

@@ -19,12 +19,11 @@ from vmconc.locks.chain import (
 from vmconc.locks.classes import CHAIN, EXCLUSIVE, SHARED
 from vmconc.locks.hook import holds, point, tried, wait_begins, wait_ends
 from vmconc.locks.rules import CHAIN_REFERENCED, broken
-from vmconc.locks.token import give_up_tokens, reown_tokens, tell_tokens
+from vmconc.locks.token import give_up_tokens, reown_tokens
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import bug, tracked
 from vmconc.memory.refs import offset
 from vmconc.schedule.engine import pass_point
-from vmconc.schedule.steps import STEP_LOSE
 from vmconc.vm.object import object_drop, object_hold, object_reference
 from vmconc.vm.structs import OBJT_VNODE
 
@@ -36,7 +35,6 @@ def lose_tokens(cpu):
     Locks: entry  any tokens
            exit   the same, but others may have run
     """
-    tell_tokens(cpu, STEP_LOSE, cpu.token_count)
     give_up_tokens(cpu, cpu.token_count)
     pass_point(cpu, 0)
     reown_tokens(cpu)

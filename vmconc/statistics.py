@@ -1,11 +1,19 @@
 """Medians and their uncertainty: bootstrap confidence intervals of paired ratios.  Numbers in, numbers out."""
 
+import msgspec
 import numpy as np
-
-from vmconc.coordinator.result import Ratio
 
 RESAMPLES = 4000
 CONFIDENCE = 0.95
+
+
+class Ratio(msgspec.Struct):
+    """A paired ratio: median over the rounds and a bootstrap 95 % confidence interval."""
+
+    median: float
+    low: float
+    high: float
+    rounds: list[float] = []
 
 
 def paired_ratio(above: list[float], below: list[float], seed: int = 0) -> Ratio:

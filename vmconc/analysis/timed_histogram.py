@@ -1,0 +1,42 @@
+"""Histograms of a run in mode `timed`, in the same bins as those of a recorded one.
+
+A bin of ticks is narrower than one of these, and counts where its middle lies; so does its time.  Totals are exact.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from vmconc.analysis.histogram import Bin, Histogram, Histograms, bin_edge, bin_numbers
+from vmconc.analysis.timed_report import HELD, WAITED, bin_begins, in_classes, summary
+from vmconc.analysis.timing import Times, load_timing
+from vmconc.locks.classes import CLASS_NAMES
+
+WHAT = {"wait": WAITED, "hold": HELD}
+
+
+def histograms_timed(path: Path, what: str, by_mode: bool, classes: list[int]) -> Histograms:
+    """Count a run's waits or holds as `histogram.histograms` does.  Raises RunError as `load_timing` does."""
+    run, timing = load_timing(path)
+    wanted = [times for times in timing.kinds if times.what in WHAT[what]]
+    wanted = [times for times in wanted if in_classes(times, [CLASS_NAMES[cls] for cls in classes])]
+    kinds = sorted({(times.cls, times.mode if by_mode else "") for times in wanted})
+    found = [
+        histogram(cls, mode, [t for t in wanted if t.cls == cls and mode in ("", t.mode)], timing.tick)
+        for cls, mode in kinds
+    ]
+    found.sort(key=lambda one: -one.total_ns)
+    return Histograms(summary(run, timing, str(path)), what, found)
+
+
+def histogram(cls: str, mode: str, times: list[Times], tick: float) -> Histogram:
+    """Merge histograms, of which there is at least one."""
+    ticks = np.array([number for one in times for number in one.bins])
+    count = np.array([count for one in times for count in one.bins.values()])
+    middle = (bin_begins(ticks) + bin_begins(ticks + 1) - 1) / 2 * tick
+    number = bin_numbers(middle)
+    first = int(number.min())
+    counts = np.bincount(number - first, weights=count)
+    spent = np.bincount(number - first, weights=count * middle)
+    bins = [Bin(bin_edge(first + i), int(counts[i]), float(spent[i])) for i in range(len(counts))]
+    return Histogram(cls, mode, int(count.sum()), sum(one.total for one in times) * tick, bins)

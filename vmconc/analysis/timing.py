@@ -1,0 +1,49 @@
+"""What a run in mode `timed` leaves: histograms of its waits and holds, by CPU, site, class and mode, and by lock."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vmconc.analysis.events import RunError, read_run
+from vmconc.locks.times import HOLD, HOLD_AGAIN, WAIT
+
+WHAT = {WAIT: "wait", HOLD: "hold", HOLD_AGAIN: "hold again"}
+FILE = "times.json"
+
+
+class Times(msgspec.Struct):
+    """How long what one CPU did lasted, in ticks."""
+
+    cpu: int
+    what: str  # of WHAT; "hold again": of a token that was given up and is owned again
+    cls: str  # empty: of all that has no histogram of its own
+    mode: str = ""  # empty: of both
+    site: str = ""  # empty: of all
+    lock: str = ""  # empty: of all
+    total: int = 0
+    most: int = 0
+    bins: dict[int, int] = {}  # how many by number of the bin, as in locks/times.py
+
+
+class Timing(msgspec.Struct):
+    """All that was timed: each wait and hold stands in `kinds`, and perhaps in `locks` too."""
+
+    tick: float  # ns
+    kinds: list[Times] = []
+    locks: list[Times] = []
+    unlisted: int = 0  # waits for locks that are not in `locks`, for want of room
+
+
+def is_timed(path: Path) -> bool:
+    """Tell whether a run was in mode `timed`.  Raises RunError if the directory is no run."""
+    return bool(read_run(path).get("mode") == "timed")
+
+
+def load_timing(path: Path) -> tuple[dict[str, Any], Timing]:
+    """Return what run.json says and what was timed.  Raises RunError, naming the directory, if that cannot be read."""
+    run = read_run(path)
+    try:
+        return run, msgspec.json.decode((path / FILE).read_bytes(), type=Timing)
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise RunError(f"{path / FILE} cannot be read ({error}); run again with --mode timed") from error

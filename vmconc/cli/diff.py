@@ -1,0 +1,71 @@
+"""`vmconc diff`: what changed between runs before and runs after."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vmconc.cli import options as o
+from vmconc.cli.gate import FailOn, conditions, exit_code, gating
+from vmconc.cli.recorded import at_least, reading
+from vmconc.coordinator.errors import UsageError
+
+if TYPE_CHECKING:
+    from vmconc.analysis.diff import Diff
+
+Runs = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="RUN", help="Before and after: two runs, or directories of runs; or one of vmconc compare."),
+]
+BEFORE = typer.Option("--before", metavar="RUN", help="A run before; repeat for more: runs are compared in pairs.")
+AFTER = typer.Option("--after", metavar="RUN", help="A run after, in the order of those before.")
+
+
+def diff(
+    runs: Runs = None,
+    before: Annotated[list[Path], BEFORE] = [],  # noqa: B006 (typer copies it)
+    after: Annotated[list[Path], AFTER] = [],  # noqa: B006
+    fail_on: FailOn = [],  # noqa: B006
+    top: Annotated[int, typer.Option("--top", help="Rows to show; 0: all.")] = 40,
+    json: o.Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV, times in ns.")] = False,
+) -> int:
+    """Compare runs, recorded ones figure by figure, others by what they counted.
+
+    Example: vmconc diff runs/ID runs/ID --fail-on 'vm_object.wait.total>+10%'
+    """
+    from vmconc.cli.show import print_json
+    from vmconc.cli.show_diff import print_csv, show_diff
+
+    at_least("--top", top, 0)
+    if json and csv:
+        raise UsageError("--csv has no effect with --json; choose one")
+    found = compared(*both(runs or [], before, after), fail_on)
+    print_json(found) if json else print_csv(found) if csv else show_diff(found, top)
+    return exit_code(found.failed)
+
+
+def both(runs: list[Path], before: list[Path], after: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the directories of both sides; of a comparison, on the first side, there is one."""
+    if bool(before) != bool(after):
+        raise UsageError("--before and --after go together: as many of each")
+    if runs and before:
+        raise UsageError("--before and --after are for runs that are named by them; leave the arguments out")
+    if len(runs) > 2 or not (runs or before):
+        raise UsageError(f"{len(runs)} runs: give two, or one of vmconc compare, or more with --before and --after")
+    return (before, after) if before else (runs[:1], runs[1:])
+
+
+def compared(before: list[Path], after: list[Path], fail_on: list[str]) -> "Diff":
+    """Compare the runs in some directories."""
+    from vmconc.analysis.diff import diff as compare
+    from vmconc.analysis.diff import failed, sides
+
+    asked = conditions(fail_on)
+    with reading():
+        old, new = sides(before, after)
+    with gating():
+        held = failed(asked, old, new)
+    found = compare(old, new)
+    found.failed = held
+    return found

@@ -1,0 +1,188 @@
+"""Mode `timed`: how long waits and holds lasted, in log-linear histograms in shared memory.
+
+Each CPU has its own: one for each site, class and mode, and two for each lock that any CPU ever waited for, of its
+waits and holds from then on.  Nothing here is atomic but the list of those locks.  Times are ticks of the processor's
+counter; each power of two is cut into 16 bins, so what is read from a bin is at most a 16th too high.
+"""
+
+from functools import partial
+
+from vmconc.locks.cpu import HELD_SITE_SHIFT, HELD_WHAT_MASK
+from vmconc.memory.atomics import atomic_cas
+from vmconc.memory.bits import bit_length
+from vmconc.memory.jit import kernel
+from vmconc.memory.struct import Words, guard
+from vmconc.memory.table import record
+from vmconc.memory.twins import struct
+
+PART_BITS = 4  # of a power of two: 16 bins
+LONGEST = (1 << 46) - 1  # ticks, about six hours: what lasts longer is counted as that
+BINS = (46 - PART_BITS + 1) << PART_BITS
+KINDS_MAX = 256  # sites, classes and modes with a histogram of their own, a power of two
+LOCKS_MAX = 512  # locks with histograms of their own, a power of two
+ENDED_MAX = 64  # holds of a CPU that are counted together
+LOOKS = 8  # places of the list of locks where one can stand
+WAIT, HOLD, HOLD_AGAIN = 1, 2, 3  # what is timed; the last: of a token that was given up and is owned again
+LOCKS_FIRST = KINDS_MAX + 3  # a CPU's histograms: by kind, those of all other kinds, waits and holds of each lock
+ROWS = LOCKS_FIRST + 2 * LOCKS_MAX
+SPREAD, SPREAD_SHIFT = 0x9E3779B1, 20  # odd: the golden ratio's
+TIMED_SHIFT = 28  # Times.key: class * 2 + mode, the site from HELD_SITE_SHIFT, what is timed from here
+KEY_MASK = (1 << TIMED_SHIFT) - 2  # of a word of the held-lock stack: site and class
+SINCE_SHIFT = 2  # Cpu.held_since: mode of the acquisition, whether it is owned again, ticks
+
+
+@struct(private=True)
+class Times:
+    """A histogram of one CPU."""
+
+    key: int = guard("cpu")  # what is timed; of a lock without mode and site; 0: nothing yet
+    total: int = guard("cpu")  # ticks
+    most: int = guard("cpu")  # ticks
+    bins: Words(BINS) = guard("cpu")
+
+
+@struct(align=8, private=True)
+class Ended:
+    """A hold that has ended and is not counted yet."""
+
+    key: int = guard("cpu")  # as Times.key
+    lock: int = guard("cpu")  # byte offset
+    ticks: int = guard("cpu")
+
+
+@struct
+class TimedLocks:
+    """The locks that have histograms of their own: those that any CPU ever waited for."""
+
+    lock: Words(LOCKS_MAX) = guard("atomic")  # byte offset, 0: a free place
+
+
+@kernel
+def bin_of(ticks):
+    """Return the bin of a duration."""
+    scale = max(bit_length(ticks) - PART_BITS - 1, 0)
+    return (scale << PART_BITS) + (ticks >> scale)
+
+
+@kernel
+def add_time(times, ticks):
+    """Count a duration in a histogram."""
+    ticks = min(max(ticks, 0), LONGEST)  # the counters of two processors may differ by little
+    times.total += ticks
+    if ticks > times.most:
+        times.most = ticks
+    times.bins[bin_of(ticks)] += 1
+
+
+@kernel
+def spread(word, places):
+    """Return where a word is looked for first in a table of so many places."""
+    return word * SPREAD >> SPREAD_SHIFT & places - 1
+
+
+@kernel
+def times_row(cpu, row):
+    """Return a histogram of this CPU."""
+    return record(cpu, "Times", cpu.index * ROWS + row)
+
+
+@kernel
+def time_kind(cpu, key, ticks):
+    """Count a duration in this CPU's histogram of a key."""
+    place = spread(key, KINDS_MAX)
+    times = times_row(cpu, place)
+    if times.key != key:
+        times = find_times(cpu, key, place)
+    add_time(times, ticks)
+
+
+@partial(kernel, apart=True)
+def find_times(cpu, key, place):
+    """Return the histogram of a key that does not stand in its first place, or the others' if all are taken."""
+    for _ in range(KINDS_MAX):
+        times = times_row(cpu, place)
+        if times.key == 0:
+            times.key = key
+        if times.key == key:
+            return times
+        place = place + 1 & KINDS_MAX - 1
+    what = key >> TIMED_SHIFT
+    others = times_row(cpu, KINDS_MAX + what - WAIT)
+    others.key = what << TIMED_SHIFT
+    return others
+
+
+@kernel
+def listed(cpu, lock):
+    """Return the place of a lock in the list of those that were waited for, -1 if it is not there."""
+    locks, place = record(cpu, "TimedLocks", 0).lock, spread(lock, LOCKS_MAX)
+    for _ in range(LOOKS):
+        if locks[place] == lock:
+            return place
+        if locks[place] == 0:
+            return -1
+        place = place + 1 & LOCKS_MAX - 1
+    return -1
+
+
+@kernel
+def enlist(cpu, lock):
+    """Return the place of a lock in the list, putting it there if need be; -1 if there is no room."""
+    locks, place = record(cpu, "TimedLocks", 0).lock, spread(lock, LOCKS_MAX)
+    for _ in range(LOOKS):
+        if locks[place] == lock or (locks[place] == 0 and atomic_cas(locks, place, 0, lock)) or locks[place] == lock:
+            return place
+        place = place + 1 & LOCKS_MAX - 1
+    return -1
+
+
+@partial(kernel, apart=True)
+def time_lock(cpu, place, what, cls, ticks):
+    """Count a duration in this CPU's histogram of the waits or holds of a lock of the list."""
+    times = times_row(cpu, LOCKS_FIRST + 2 * place + what - WAIT)
+    times.key = what << TIMED_SHIFT | cls * 2
+    add_time(times, ticks)
+
+
+@partial(kernel, apart=True)
+def time_wait(cpu, lock, site):
+    """Count the wait that this CPU has just ended, for a lock and at a site."""
+    time_kind(cpu, WAIT << TIMED_SHIFT | site << HELD_SITE_SHIFT | cpu.waited_what, cpu.waited)
+    place = enlist(cpu, lock)
+    if place >= 0:
+        time_lock(cpu, place, WAIT, cpu.waited_what >> 1, cpu.waited)
+    else:
+        cpu.unlisted += 1
+    cpu.waited = 0
+
+
+@kernel
+def time_hold(cpu, i, now):
+    """Note the hold that ends now: entry `i` of the held-lock stack.
+
+    It is counted later, with others: else the processor would have to do all that before it can release the lock.
+    """
+    if cpu.ended == ENDED_MAX:
+        count_ended(cpu)
+    ended, since, word = record(cpu, "Ended", cpu.index * ENDED_MAX + cpu.ended), cpu.held_since[i], cpu.held_word[i]
+    ended.key = HOLD + (since >> 1 & 1) << TIMED_SHIFT | word & KEY_MASK | since & 1
+    ended.lock = cpu.held_lock[i]
+    ended.ticks = now - (since >> SINCE_SHIFT)
+    cpu.ended += 1
+
+
+@partial(kernel, apart=True)
+def count_ended(cpu):
+    """Count the holds of this CPU that have ended."""
+    for n in range(cpu.ended):
+        ended = record(cpu, "Ended", cpu.index * ENDED_MAX + n)
+        time_kind(cpu, ended.key, ended.ticks)
+        place = listed(cpu, ended.lock)
+        if place >= 0:
+            time_lock(cpu, place, HOLD, (ended.key & HELD_WHAT_MASK) >> 1, ended.ticks)
+    cpu.ended = 0
+
+
+def times_tables(cpus: int) -> dict[str, int]:
+    """Return how many records the tables of so many CPUs have."""
+    return {"Times": cpus * ROWS, "TimedLocks": 1, "Ended": cpus * ENDED_MAX}

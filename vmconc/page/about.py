@@ -1,0 +1,61 @@
+"""The first section: what ran, how fast, how much of it was waiting, and what the checks found."""
+
+from vmconc.analysis.checked import Checked
+from vmconc.analysis.summary import Lasted, Summary
+from vmconc.memory.ring import EVENT_BYTES
+from vmconc.page.figures import figure, lasting
+from vmconc.page.parts import Fact, Facts, Lines, Section, section
+from vmconc.page.recorded import Recorded
+
+COST = "what recording cost this run is not in its events: vmconc bench tracking measures it"
+NOTHING = "nothing"
+
+
+def about(run: Recorded) -> Section:
+    """Return it."""
+    return section("summary", "Summary", "", Facts(facts(run.summary, run.checked)), *said(run))
+
+
+def facts(run: Summary, checked: Checked) -> list[Fact]:
+    """Return the figures that come first."""
+    rate = f"{run.faults_per_second:,.0f} per second, " if run.faults.count else ""
+    found = f"{len(checked.broken)}" if checked.broken else NOTHING if checked.rules else "not checked"
+    share = f"{figure(100 * run.contended / max(1, run.acquired))} % of them" if run.contended else "none of them"
+    of_machine = [
+        Fact("faults", f"{run.faults.count:,}", rate + spread(run.faults)),
+        Fact("page-ins", f"{run.page_ins.count:,}", spread(run.page_ins)),
+    ]
+    return [
+        Fact("lasted", lasting(run.seconds * 1e9), "from the first event to the last"),
+        *(of_machine if run.protocol else []),
+        Fact("locks acquired", f"{run.acquired:,}", f"waits: {run.contended:,}, {share}"),
+        Fact("waited", lasting(run.wait_ns), f"{figure(run.wait_percent)} % of the CPUs' time"),
+        Fact("rules broken", found, f"of {len(checked.rules)} checked", "good" if found == NOTHING else "bad"),
+        Fact("events", f"{run.events:,}", f"{run.events * EVENT_BYTES / 1e6:,.1f} MB"),
+        Fact("events lost", f"{run.lost:,}", f"a CPU had to wait for room: {run.ring_waits:,} times",
+             "bad" if run.lost else "good"),
+    ]  # fmt: skip
+
+
+def spread(times: Lasted) -> str:
+    """Say how long something lasted."""
+    if not times.count:
+        return ""
+    return f"p50 {lasting(times.p50_ns)}, p99 {lasting(times.p99_ns)}, max {lasting(times.max_ns)}"
+
+
+def said(run: Recorded) -> list[Lines]:
+    """Return what the rules found, and what the figures do not contain."""
+    checked, parts = run.checked, []
+    for one in checked.broken:
+        parts.append(Lines([f"{one.rule}, {one.count:,} times: {one.meaning}", *one.examples], "bad"))
+    if checked.rules and not checked.broken:
+        parts.append(Lines(["Nothing broken: " + ", ".join(checked.rules)], "good"))
+    left = [f"not ended, and in no figure: {what} {count:,}" for what, count in unfinished(run.summary) if count]
+    skipped = [f"not checked: {line}" for line in checked.not_checked]
+    return [*parts, Lines([*checked.notes, *left, *skipped, COST], "note")]
+
+
+def unfinished(run: Summary) -> list[tuple[str, int]]:
+    """Return how many of what had not ended when recording did."""
+    return [("waits", run.unfinished_waits), ("holds", run.unfinished_holds)]
