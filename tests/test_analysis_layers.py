@@ -99,5 +99,5 @@ def test_events_tell_the_depth_that_the_operations_do_and_every_object_that_ends
     events = load(tmp_path / "runs" / result.run_dir.rsplit("/", 1)[-1])
     found = layers(events, "", 10)
     assert found.total.most == result.max_depth + 1 > 2 and found.total.faults == result.faults
-    assert (found.bins[-1].objects, found.bins[-1].backings) == (0, 0) and found.total.objects > 6
+    assert (found.bins[-1].objects, found.bins[-1].backings) == (0, 0) and found.total.objects >= 6  # a chain
     assert (found.total.backings > 0) == (protocol == "backing")
