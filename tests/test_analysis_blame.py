@@ -4,12 +4,15 @@ import msgspec
 import numpy as np
 import pytest
 from helpers_events import BUSY, CHAIN_LOCK, CLASS, COUNT, MAP, OBJECT, SPIN, S, X, story, write_run
+from helpers_events_naive import storm
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vmconc.analysis.blame import HOLDER, NOBODY, UNKNOWN, WRITER, blame, not_charged
 from vmconc.analysis.blame_told import blamed
 from vmconc.cli import blame as cli
+from vmconc.cli.failures import guarded
+from vmconc.cli.main import app
 from vmconc.coordinator.errors import UsageError
 from vmconc.locks.classes import VM_MAP, VM_PAGE
 from vmconc.schedule.steps import (
@@ -225,3 +228,31 @@ def test_the_command_prints_a_matrix_csv_and_json_and_refuses_what_is_wrong(tmp_
     events.run["recording"]["dropped"] = [1]
     with pytest.raises(UsageError, match="1 events were lost"):
         cli.blame(write_run(tmp_path / "lossy", events))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_report_by_pair_adds_up_to_the_time_waited_of_a_report_by_site(seed, tmp_path, capsys):
+    run = str(write_run(tmp_path / "run", storm(seed)))
+    found = {}
+    for by in ("pair", "site"):
+        for more in ((), ("--class", "vm_map")):
+            assert guarded(app, ["report", run, "--by", by, "--top", "0", "--json", *more]) == 0
+            found[by, more] = msgspec.json.decode(capsys.readouterr().out)
+    for more in ((), ("--class", "vm_map")):
+        pairs, sites = found["pair", more], found["site", more]
+        assert sum(row["ticks"] for row in pairs["rows"]) == pairs["ticks"] == sites["total"]["wait_ns"] > 0
+        assert pairs["waits"] == sites["total"]["contended"]
+        for site in sites["rows"]:
+            assert site["wait_ns"] == sum(row["ticks"] for row in pairs["rows"] if row["waiter"] == site["name"])
+
+
+def test_a_report_by_pair_is_blame_by_site_and_says_what_it_leaves_out(tmp_path, capsys):
+    run = str(write_run(tmp_path / "run", two_waits()))
+    assert guarded(app, ["report", run, "--by", "pair"]) == guarded(app, ["blame", run]) == 0
+    first, second = capsys.readouterr().out.split(f"{run}: ")[1:]
+    assert first == second and "site 2" in first and "site 3" in first
+    assert guarded(app, ["report", run, "--by", "pair", "--top", "1"]) == 0
+    short = capsys.readouterr().out
+    assert "site 3" not in short and "waiters that are in the total only: 1; --top 0 shows them" in short
+    assert guarded(app, ["report", run, "--by", "pair", "--sort", "hold"]) == 2
+    assert "--sort hold has no effect with --by pair" in capsys.readouterr().err

@@ -57,9 +57,46 @@ def test_who_is_passed_by_more_often_than_allowed_starves():
     assert broken(Limits(passed=3), *steps) == {}
 
 
+def queued(rounds, cpus=3, hold=0, rest=()):
+    """Let CPUs hand a map lock round; `hold` more ticks each time, `rest`: rounds after which its queue is empty."""
+    steps = [took(0, MAP), *(step for cpu in range(1, cpus) for step in sleeps(cpu, MAP))]
+    for number in range(rounds):
+        cpu, following = number % cpus, (number + 1) % cpus
+        again = [] if number in rest or number >= rounds - cpus + 1 else sleeps(cpu, MAP)
+        got = [waited(following, VM_MAP)] if number - cpus + 1 not in rest else []
+        steps += [hold, gave(cpu, MAP), *got, took(following, MAP), *again]
+    return [*steps, gave(rounds % cpus, MAP)]
+
+
+def test_a_lock_that_goes_round_a_queue_that_never_drains_is_a_convoy():
+    """Each hold lasts 3 ticks, and each wait lasts for those of the two others and three hand-overs."""
+    assert broken(Limits(handed=10), *queued(10)) == {"convoy": 1}
+    assert broken(Limits(handed=11), *queued(10)) == {}
+    found = check(story(*queued(10), cpus=3), "", Limits(handed=5))
+    assert "release" in found.broken[0].examples[0] and found.exit_code == 1
+
+
+def test_a_queue_that_drains_is_no_convoy():
+    """Who rests after round 4 finds the lock free at hand-over 6 of 13: six are in front of it, and six behind."""
+    assert broken(Limits(handed=6), *queued(13, rest=(4,))) == {"convoy": 2}
+    assert broken(Limits(handed=7), *queued(13, rest=(4,))) == {}
+
+
+def test_a_queue_behind_one_long_hold_is_no_convoy():
+    """Two CPUs queued, and get the lock: as many hand-overs in a row as are asked for, but nobody comes back."""
+    assert broken(Limits(handed=2), 50, *queued(2)) == {}
+
+
+def test_two_who_wait_for_long_holds_and_not_for_the_queue_are_no_convoy():
+    assert broken(Limits(handed=5), *queued(12, cpus=2, hold=40)) == {}
+    assert broken(Limits(handed=5), *queued(12, cpus=3, hold=40)) == {"convoy": 1}  # a queue of two
+
+
 def test_limits_are_read_from_the_command_line_and_what_is_wrong_is_said():
-    assert limits(["vm_map=5ms", "vm_page=1us"], 7) == Limits({VM_MAP: 5_000_000, VM_PAGE: 1_000}, 7)
+    assert limits(["vm_map=5ms", "vm_page=1us"], 7, 9) == Limits({VM_MAP: 5_000_000, VM_PAGE: 1_000}, 7, 9)
     with pytest.raises(UsageError, match="--hold-budget 'map' is unknown; choose one of vm_map"):
-        limits(["map=1ms"], 0)
+        limits(["map=1ms"], 0, 0)
     with pytest.raises(UsageError, match="--starvation -1 is too few; choose 0 or more"):
-        limits([], -1)
+        limits([], -1, 0)
+    with pytest.raises(UsageError, match="--convoy -1 is too few; choose 0 or more"):
+        limits([], 0, -1)

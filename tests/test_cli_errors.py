@@ -113,6 +113,11 @@ BAD = [
     (["histogram", ".", "--what", "sleep"], "--what 'sleep'"),
     (["heat", ".", "--bins", "0"], "--bins 0"),
     (["heat", "/nowhere"], "/nowhere is no run"),
+    (["timeline", "/nowhere"], "/nowhere is no run"),
+    (["timeline", ".", "--width", "-1"], "--width -1"),
+    (["timeline", ".", "--from", "5 miles"], "--from '5 miles'"),
+    (["layers", ".", "--bins", "0"], "--bins 0"),
+    (["layers", "/nowhere"], "/nowhere is no run"),
     (["runn"], "runn"),
 ]
 
@@ -214,9 +219,13 @@ def test_no_command_shows_help(capsys):
     assert "compare" in out and "doctor" in out
 
 
-@pytest.mark.parametrize(
-    "command", ["run", "compare", "fault", "list", "bench", "doctor", "report", "histogram", "heat", "order", "blame"]
-)
+HELPED = (
+    "run", "compare", "fault", "list", "bench", "doctor", "report", "histogram", "heat", "order", "blame", "timeline",
+    "layers",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", HELPED)
 def test_every_command_has_help_with_its_options(command, capsys):
     assert guarded(app, [command, "--help"]) == 0
     out, _ = capsys.readouterr()

@@ -123,7 +123,8 @@ def test_a_deadlock_is_reported_at_once_with_its_cycle(tmp_path):
     assert time.monotonic() - begun < 30
     assert result.exit_code == 3 and "deadlock" in result.ending.message
     assert sorted(result.ending.cycle) == [0, 1]
-    assert any("waits for" in line for line in result.ending.report)
+    assert result.ending.report[0].startswith("cycle of 2: cpu ")
+    assert sum("-- up to --> cpu " in line and line.endswith("   in the cycle") for line in result.ending.report) == 2
 
 
 def test_a_pool_that_runs_out_names_the_option(tmp_path):

@@ -7,8 +7,10 @@ from vmconc.checks.held import cpu_state, held_by
 from vmconc.checks.places import place
 from vmconc.checks.violations import inline_violations
 from vmconc.coordinator import deadlock
+from vmconc.coordinator.wait_graph import say
 from vmconc.locks.classes import CHAIN, EXCLUSIVE, SHARED, VM_MAP, VM_OBJECT
 from vmconc.locks.cpu import STATE_BLOCKED, STATE_RUNNING
+from vmconc.locks.rounds import Thread  # noqa: F401  declares the struct
 from vmconc.locks.rules import LOCK_ORDER, TABLE_FULL, broken
 from vmconc.locks.sites import site
 from vmconc.memory.segment import HEADER
@@ -19,12 +21,14 @@ from vmconc.vm.structs import VmObject  # noqa: F401
 
 LOOKUP = site("test.lookup")
 WAITING = site("test.waiting")
+NOW = 100_000_000_000
 
 
 @pytest.fixture
-def segment():
-    """A machine of three CPUs with objects, operations and LWPs."""
-    made = make_segment({"VmObject": 4, "Op": 4, "Lwp": 3, "RadixNode": 1}, cpus=3)
+def segment(monkeypatch):
+    """A machine of three CPUs with objects, operations and LWPs; CPU 0 has slept for 5 s, CPU 1 for 4, CPU 2 for 3."""
+    monkeypatch.setattr(deadlock.time, "monotonic_ns", lambda: NOW)
+    made = make_segment({"VmObject": 4, "Op": 4, "Lwp": 3, "RadixNode": 1, "Thread": 3}, cpus=3)
     for index in range(3):
         made.nth("Cpu", index).op = made.nth("Cpu", index).lwp = -1
         made.nth("Lwp", index).cpu = index
@@ -50,6 +54,7 @@ def sleep_on(segment, cpu, channel, cls=VM_OBJECT):
     record = segment.nth("Cpu", cpu)
     record.state, record.channel, record.reason = STATE_BLOCKED, channel, WAITING
     record.wait_class, record.wait_mode = cls, SHARED
+    record.wait_since = NOW - (5 - cpu) * 1_000_000_000
 
 
 def test_places_are_named_by_table_index_and_field(segment):
@@ -67,16 +72,61 @@ def test_a_cycle_is_found_and_written(segment):
         sleep_on(segment, cpu, lock_of(segment, (cpu + 1) % 3, "chain"), CHAIN)
     described = deadlock.describe(segment)
     assert sorted(described["cycle"]) == [0, 1, 2]
-    text = "\n".join(deadlock.say(described))
-    assert "holds chain VmObject 0 chain exclusive (test.lookup)" in text
-    assert "waits for shared chain VmObject 1 chain at test.waiting, which is up to cpu 1" in text
-    assert "cycle: cpu 0 waits for cpu 1 waits for cpu 2 waits for cpu 0" in text
+    lines = say(described)
+    assert lines[0] == "cycle of 3: cpu 0 waits for cpu 1 waits for cpu 2 waits for cpu 0"
+    assert lines[1] == (
+        "cpu 0 -- waits 5 s --> VmObject 1 chain (chain shared at test.waiting) "
+        "-- held by --> cpu 1 (exclusive, at test.lookup, for 4 s or longer)   in the cycle"
+    )
+    assert lines[4] == "cpu 0 blocked; holds chain VmObject 0 chain exclusive (test.lookup)"
+
+
+def test_who_waits_behind_a_cycle_is_told_together_and_who_runs_is_not_said_to_have_held(segment):
+    for cpu in (0, 1):
+        hold(segment, cpu, lock_of(segment, cpu, "chain"), CHAIN)
+    sleep_on(segment, 0, lock_of(segment, 1, "chain"), CHAIN)
+    lines = say(deadlock.describe(segment))
+    assert lines[0] == "no cycle: nobody who waits is waited for by those whom it waits for"
+    assert lines[1].endswith("-- held by --> cpu 1 (exclusive, at test.lookup)")
+    sleep_on(segment, 1, lock_of(segment, 0, "chain"), CHAIN)
+    sleep_on(segment, 2, lock_of(segment, 0, "chain"), CHAIN)
+    described = deadlock.describe(segment)
+    assert (sorted(described["cycle"]), described["victims"]) == ([0, 1], [2])
+    lines = say(described)
+    assert lines[1] == "behind the cycle: cpu 2"
+    assert lines[4].startswith("cpu 2 -- waits ") and lines[4].endswith("   behind the cycle")
+
+
+def test_those_who_wait_for_the_same_are_on_one_line_and_what_nobody_holds_is_up_to_nobody_known(segment):
+    hold(segment, 2, lock_of(segment, 1, "chain"), CHAIN)
+    for cpu in (0, 1):
+        sleep_on(segment, cpu, lock_of(segment, 1, "chain"), CHAIN)
+    lines = say(deadlock.describe(segment))
+    assert lines[1].startswith("cpu 0, cpu 1 -- wait 5 s --> VmObject 1 chain") and len(lines) == 2 + 3
+    segment.nth("Cpu", 2).held_count = 0
+    assert say(deadlock.describe(segment))[1].endswith("-- up to --> nobody known")
+
+
+def test_nothing_is_said_of_waits_when_nobody_waits(segment):
+    hold(segment, 0, lock_of(segment, 1))
+    assert [line.split(";")[0] for line in say(deadlock.describe(segment))] == [
+        "cpu 0 running", "cpu 1 idle", "cpu 2 idle",
+    ]  # fmt: skip
 
 
 def test_waiting_for_an_lwp_is_waiting_for_its_cpu(segment):
     sleep_on(segment, 0, segment.nth("Lwp", 2).off)
-    edges = deadlock.wait_edges(segment, deadlock.states(segment))
+    edges = deadlock.describe(segment)["wait_for"]
     assert [(edge["from"], edge["to"]) for edge in edges] == [(0, 2)]
+
+
+def test_who_joins_a_thread_waits_for_its_cpu_and_may_be_in_a_cycle(segment):
+    hold(segment, 0, lock_of(segment, 1, "chain"), CHAIN)
+    sleep_on(segment, 0, segment.nth("Thread", 2).off)
+    sleep_on(segment, 2, lock_of(segment, 1, "chain"), CHAIN)
+    described = deadlock.describe(segment)
+    assert sorted(described["cycle"]) == [0, 2]
+    assert say(described)[1].endswith("-- up to --> cpu 2   in the cycle")
 
 
 def test_a_sleeping_cpu_has_given_its_tokens_up(segment):

@@ -77,7 +77,7 @@ def test_a_check_that_fails_ends_the_run_in_its_round(tmp_path):
 def test_a_lock_that_is_never_released_is_a_deadlock(tmp_path):
     result = run(tmp_path, kept=1)
     assert result.exit_code == EXIT_STUCK and "deadlock" in result.ending.message
-    assert any("waits for" in line and "mutex" in line for line in result.ending.report)
+    assert any("-- waits " in line and "mutex" in line for line in result.ending.report)
 
 
 def test_the_command_runs_a_lock_program_by_name(tmp_path, capsys):

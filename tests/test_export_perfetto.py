@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
 from vmconc.analysis.events import load
+from vmconc.analysis.lanes import lanes
 from vmconc.export.formats import export
-from vmconc.export.lanes import lanes
 from vmconc.export.wire import varint, wide
 from vmconc.schedule.steps import STEP_ACQUIRE, STEP_RELEASE
 
@@ -72,7 +72,7 @@ def test_every_slice_is_on_its_track_with_its_times_in_ns(tmp_path):
         ("cpu 1", "vm_object held", "VmObject 0 token exclusive", "fork.token", 190, 220),
         ("cpu 1", "page_spin held", "VmPage 0 exclusive", "fork.token", 200, 210),
     ])  # fmt: skip
-    assert said == ["6 slices, 1 arrows", "left out: 2 operations, waits and holds that did not end"]
+    assert said == ["6 slices, 1 arrows", "left out: 2 operations, page-ins, waits and holds that did not end"]
 
 
 def test_an_arrow_leads_from_a_release_to_the_next_acquisition_of_another_cpu(tmp_path):

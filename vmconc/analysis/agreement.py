@@ -2,6 +2,7 @@
 
 from vmconc.analysis.asleep import LOST_WAKEUP
 from vmconc.analysis.check import BLAME_SUM
+from vmconc.analysis.convoy import CONVOY
 from vmconc.analysis.held import SLEEP_WITH_SPINLOCK, SLEEP_WITH_TOKEN
 from vmconc.analysis.limits import HOLD_BUDGET, STARVATION
 from vmconc.analysis.order_rule import ORDER_CYCLE
@@ -20,7 +21,7 @@ ONLY_CPUS = {  # why: rules
 ONLY_EVENTS = {
     "a CPU does not see what others hold": (TWO_WRITERS, READER_AND_WRITER, ORDER_CYCLE),
     "a CPU that sleeps checks nothing": (LOST_WAKEUP, SLEEP_WITH_TOKEN, SLEEP_WITH_SPINLOCK),
-    "they are about what was recorded, or asked of it": (BLAME_SUM, HOLD_BUDGET, STARVATION),
+    "they are about what was recorded, or asked of it": (BLAME_SUM, CONVOY, HOLD_BUDGET, STARVATION),
 }
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from vmconc.analysis.asleep import LOST_WAKEUP, lost_wakeups
 from vmconc.analysis.blame import not_charged
 from vmconc.analysis.checked import Broken, Checked
+from vmconc.analysis.convoy import CONVOY
 from vmconc.analysis.events import Events, load
 from vmconc.analysis.held import SLEEP_WITH_SPINLOCK, SLEEP_WITH_TOKEN, held_rules
 from vmconc.analysis.limits import HOLD_BUDGET, STARVATION, Limits, limit_rules
@@ -27,6 +28,7 @@ OWN_RULES = {
     LOST_WAKEUP: "nobody sleeps at the end on a lock that was given up",
     HOLD_BUDGET: "no lock is held longer than --hold-budget says of its class",
     STARVATION: "nobody waits for a lock while others get it more often than --starvation says",
+    CONVOY: "no lock is handed to a waiter --convoy times in a row, and waited for rather than held",
     READER_AND_WRITER: "a lock is held shared or exclusively, never both by different CPUs",
 }
 EXAMPLES = 3

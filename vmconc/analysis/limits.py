@@ -1,10 +1,11 @@
-"""Rules that hold only if asked for: how long a lock may be held, how often a CPU that waits may be passed by."""
+"""Rules that hold only if asked for: how long a lock may be held, how often a waiter may be passed by, convoys."""
 
 from collections.abc import Iterator
 
 import msgspec
 import numpy as np
 
+from vmconc.analysis.convoy import CONVOY, convoys
 from vmconc.analysis.events import Events
 from vmconc.analysis.spans import holds, waits
 
@@ -16,6 +17,7 @@ class Limits(msgspec.Struct, frozen=True):
 
     hold: dict[int, int] = {}  # ns that a lock of a class may be held at a time
     passed: int = 0  # times that others may get a lock while a CPU waits for it; 0: any number
+    handed: int = 0  # hand-overs of a lock in a row that make a convoy; 0: no number does
 
 
 def limit_rules(events: Events, limits: Limits) -> Iterator[tuple[str, np.ndarray]]:
@@ -24,6 +26,8 @@ def limit_rules(events: Events, limits: Limits) -> Iterator[tuple[str, np.ndarra
         yield HOLD_BUDGET, held_too_long(events, limits.hold)
     if limits.passed:
         yield STARVATION, passed_too_often(events, limits.passed)
+    if limits.handed:
+        yield CONVOY, convoys(events, limits.handed)
 
 
 def held_too_long(events: Events, budget: dict[int, int]) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vmconc.cli import options as o
-from vmconc.cli.recorded import Class, Run, class_numbers, one_of, reading
+from vmconc.cli.recorded import Class, Run, at_least, class_numbers, one_of, reading
 from vmconc.coordinator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def blame(
     by: By = "site",
     classes: Class = [],  # noqa: B006 (typer copies it)
     chain: Chain = False,
+    top: Annotated[int, typer.Option("--top", help="Waiters to show; 0: all.")] = 20,
     csv: Csv = False,
     json: o.Json = False,
 ) -> int:
@@ -39,16 +40,12 @@ def blame(
     from vmconc.cli.show import print_json
 
     one_of("--by", by, WAYS)
+    at_least("--top", top, 0)
     if csv and json:
         raise UsageError("--csv has no effect with --json; choose one")
     with reading():
         told = blame_of_run(run, by, class_numbers(classes), chain)
-    if json:
-        print_json(told)
-    elif csv:
-        print_csv(told)
-    else:
-        show(told)
+    print_json(told) if json else print_csv(told) if csv else show(told, top)
     return 0
 
 
@@ -59,8 +56,8 @@ def print_csv(told: "Blamed") -> None:
     out.writerows((row.waiter, row.holder, row.ticks, row.nanoseconds, row.waits) for row in told.rows)
 
 
-def show(told: "Blamed") -> None:
-    """Print the matrix."""
+def show(told: "Blamed", top: int) -> None:
+    """Print the matrix, of so many waiters (0: all)."""
     from vmconc.cli.show import console
 
     out = console()
@@ -69,11 +66,15 @@ def show(told: "Blamed") -> None:
     if told.never_ended:
         out.print(f"not charged: {told.never_ended:,} waits that never ended", markup=False)
     if told.rows:
-        out.print(matrix(told))
+        waiters = ranked(told, "waiter")
+        shown = waiters[: top or None]
+        out.print(matrix(told, shown))
+        if left := len(waiters) - len(shown):
+            out.print(f"waiters that are in the total only: {left:,}; --top 0 shows them", markup=False)
 
 
-def matrix(told: "Blamed") -> "Table":
-    """Return waiters as rows, holders as columns, those with most first; a cell is ms and how many waits."""
+def matrix(told: "Blamed", waiters: list[str]) -> "Table":
+    """Return some waiters as rows, holders as columns, those with most first; a cell is ms and how many waits."""
     from rich.table import Table
 
     holders = ranked(told, "holder")
@@ -82,7 +83,7 @@ def matrix(told: "Blamed") -> "Table":
     last = [f"{len(others)} others"] if others else []
     for name in [*shown, *last, "total ms"]:
         table.add_column(name, justify="right", overflow="fold")
-    for waiter in ranked(told, "waiter"):
+    for waiter in waiters:
         cells = [cell(told, waiter, [holder]) for holder in shown] + ([cell(told, waiter, others)] if others else [])
         table.add_row(waiter, *cells, cell(told, waiter, holders).split()[0])
     sums = [cell(told, "", [holder]) for holder in shown] + ([cell(told, "", others)] if others else [])

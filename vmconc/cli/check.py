@@ -17,9 +17,18 @@ HoldBudget = Annotated[
 Starvation = Annotated[
     int, typer.Option("--starvation", help="How often others may get a lock while a CPU waits for it; 0: any number.")
 ]
+Convoy = Annotated[
+    int, typer.Option("--convoy", help="Hand-overs from holder to waiter in a row that are too many; 0: no number is.")
+]
 
 
-def check(run: Run, hold_budget: HoldBudget = [], starvation: Starvation = 0, json: o.Json = False) -> int:  # noqa: B006
+def check(
+    run: Run,
+    hold_budget: HoldBudget = [],  # noqa: B006 (typer copies it)
+    starvation: Starvation = 0,
+    convoy: Convoy = 0,
+    json: o.Json = False,
+) -> int:
     """Check a recorded run's events against every rule they can tell of, whatever its CPUs found themselves.
 
     Example: vmconc check runs/20261123-181845-sh-pipeline-backing
@@ -29,19 +38,20 @@ def check(run: Run, hold_budget: HoldBudget = [], starvation: Starvation = 0, js
     from vmconc.cli.show_checked import show_checked
 
     with reading():
-        checked = check_run(run, limits(hold_budget, starvation))
+        checked = check_run(run, limits(hold_budget, starvation, convoy))
     print_json(checked) if json else show_checked(console(), checked)
     return checked.exit_code
 
 
-def limits(budgets: list[str], starvation: int) -> "Limits":
+def limits(budgets: list[str], starvation: int, convoy: int) -> "Limits":
     """Read the limits that were asked for."""
     from vmconc.analysis.limits import Limits
     from vmconc.coordinator.units import duration
 
     at_least("--starvation", starvation, 0)
+    at_least("--convoy", convoy, 0)
     hold = {}
     for text in budgets:
         name, _, most = text.partition("=")
         hold[class_numbers([name], "--hold-budget")[0]] = duration("--hold-budget", most)
-    return Limits(hold, starvation)
+    return Limits(hold, starvation, convoy)

@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 
 from vmconc.cli import options as o
+from vmconc.cli.live import LiveWhat, declare
 
 
 def dump(
-    what: Annotated[
-        str, typer.Argument(metavar="RUN|PID", help="The directory of a run that goes on, or its process's number.")
-    ],
+    what: LiveWhat,
     runs: Annotated[Path, typer.Option("--runs-dir", help="Where a PID's run is looked for.")] = o.RUNS_DEFAULT,
     json: o.Json = False,
 ) -> int:
@@ -25,7 +24,7 @@ def dump(
     from vmconc.coordinator.dump import dump as look
     from vmconc.coordinator.errors import EXIT_STUCK
 
-    found = look(what, runs)
+    found = look(what, runs, declare)
     if json:
         print_json(found)
     else:

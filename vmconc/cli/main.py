@@ -21,12 +21,14 @@ from vmconc.cli import (
     heat,
     histogram,
     html,
+    layers,
     listing,
     order,
     replay,
     report,
     run,
     sql,
+    timeline,
     top,
 )
 from vmconc.cli.failures import guarded
@@ -42,6 +44,8 @@ app.command("blame", short_help="Charge a recorded run's waits to who was in the
 app.command("report", short_help="Sum up a recorded run's waits and holds.")(report.report)
 app.command("histogram", short_help="Show how long a recorded run's waits or holds lasted.")(histogram.histogram)
 app.command("heat", short_help="Show when a recorded run's CPUs waited for which class.")(heat.heat)
+app.command("layers", short_help="Show how deep a recorded run's faults had to look.")(layers.layers)
+app.command("timeline", short_help="Show what a recorded run's CPUs did when.")(timeline.timeline)
 app.command("html", short_help="Write all reports on a recorded run as a page with charts.")(html.html)
 app.command("export", short_help="Write a recorded run for other tools.")(export.export)
 app.command("sql", short_help="Ask a recorded run in SQL.")(sql.sql)

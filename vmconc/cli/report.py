@@ -1,10 +1,12 @@
 """`vmconc report`: who waited and who held, from what a run has recorded."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vmconc.cli import options as o
+from vmconc.cli.blame import blame
 from vmconc.cli.gate import FailOn, conditions, exit_code, gating
 from vmconc.cli.recorded import Class, Run, at_least, class_numbers, one_of, reading
 from vmconc.coordinator.errors import UsageError
@@ -13,11 +15,16 @@ if TYPE_CHECKING:
     from vmconc.analysis.conditions import Condition
     from vmconc.analysis.events import Events
 
+PAIR = "pair"
+
 
 def report(
     run: Run,
     by: Annotated[
-        str, typer.Option("--by", help="A row for each class, instance (lock), site, cpu, lwp or phase.")
+        str,
+        typer.Option(
+            "--by", help="A row for each class, instance (lock), site, cpu, lwp or phase; pair: who waited for whom."
+        ),
     ] = "class",
     sort: Annotated[
         str, typer.Option("--sort", help="Largest first: wait, hold, count, contended, avg, p50, p99, max or bounces.")
@@ -41,8 +48,10 @@ def report(
     from vmconc.cli.show import print_json
     from vmconc.cli.show_report import print_csv, show_report
 
-    one_of("--by", by, GROUPINGS)
+    one_of("--by", by, [*GROUPINGS, PAIR])
     one_of("--sort", sort, SORTS)
+    if by == PAIR:
+        return report_pairs(run, sort, top, classes, json, csv)
     at_least("--top", top, 0)
     if json and csv:
         raise UsageError("--csv has no effect with --json; choose one")
@@ -67,3 +76,10 @@ def failed(events: "Events", asked: "list[Condition]") -> list[str]:
 
     with gating():
         return held_of(asked, figures(events)) if asked else []
+
+
+def report_pairs(run: Path, sort: str, top: int, classes: list[str], json: bool, csv: bool) -> int:
+    """Report on places in the source by who waited and who was in the way: what `vmconc blame --by site` says."""
+    if sort != "wait":
+        raise UsageError(f"--sort {sort} has no effect with --by {PAIR}, which has time waited only; leave it out")
+    return blame(run, "site", classes, top=top, csv=csv, json=json)

@@ -1,10 +1,13 @@
 """`vmconc run`: one program or trace, one protocol; or a program about locks."""
 
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vmconc.cli import options as o
+from vmconc.cli.live import watched
 from vmconc.coordinator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ def run(
     rounds: Annotated[
         int, typer.Option("--rounds", help="Of a lock program: how often its threads run from the beginning.")
     ] = ROUNDS,
+    live: Annotated[bool, typer.Option("--live", help="Show what it does while it goes on, as vmconc top.")] = False,
     json: o.Json = False,
 ) -> int:
     """Run a program or trace under one protocol and print what its locks did; a lock program, its threads side by side.
@@ -72,10 +76,11 @@ def run(
             raise UsageError(f"--bug {bugs[0]}: {what} is a program about locks and has no protocol; leave it out")
         if switched_on:
             raise UsageError(f"--protocol {protocol}: {what} is a program about locks and has none; leave it out")
-        return run_lock_program(path, settings(given), rounds, options, json)
+        return run_lock_program(path, settings(given), rounds, options, live, json)
     check_protocol(protocol)
     plan = resolve(what, options.cpus, settings(given), seed, skip_bad)
-    result = run_once(plan, base, options, show=not json)
+    with display(live, json, runs):
+        result = run_once(plan, base, options, show=not json)
     print_json(result) if json else show_run(result)
     return result.exit_code
 
@@ -92,7 +97,16 @@ def bugs_of(protocol: str, names: list[str]) -> tuple[str, ...]:
     return found
 
 
-def run_lock_program(path: str, given: dict[str, str], rounds: int, options: "RunOptions", json: bool) -> int:
+def display(live: bool, json: bool, runs: Path) -> AbstractContextManager[None]:
+    """Return what shows a run while it goes on, if that was asked for."""
+    if live and json:
+        raise UsageError("--live has no effect with --json; choose one, or watch with vmconc top from another terminal")
+    return watched(runs) if live else nullcontext()
+
+
+def run_lock_program(
+    path: str, given: dict[str, str], rounds: int, options: "RunOptions", live: bool, json: bool
+) -> int:
     """Run the threads of a program about locks and print what its locks did."""
     from vmconc.cli.show import print_json
     from vmconc.cli.show_explore import show_lock_run
@@ -103,7 +117,8 @@ def run_lock_program(path: str, given: dict[str, str], rounds: int, options: "Ru
     if rounds < 1:
         raise UsageError(f"--rounds {rounds} is too few; choose 1 or more")
     try:
-        result = run_locks(path, numbers(given), rounds, options, show=not json)
+        with display(live, json, options.runs):
+            result = run_locks(path, numbers(given), rounds, options, show=not json)
     except ProgramError as error:
         raise UsageError(str(error)) from error
     print_json(result) if json else show_lock_run(result, path)

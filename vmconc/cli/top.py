@@ -1,12 +1,12 @@
 """`vmconc top`: a run that goes on in another terminal, as it goes on."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vmconc.cli import options as o
+from vmconc.cli.live import LiveWhat, await_live, pause
 from vmconc.coordinator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,11 +19,10 @@ LETTERS = {"shared": "S", "exclusive": "X"}
 
 
 def top(
-    what: Annotated[
-        str, typer.Argument(metavar="RUN|PID", help="The directory of a run that goes on, or its process's number.")
-    ],
+    what: LiveWhat,
     every: Annotated[float, typer.Option("--every", help="Seconds between two looks.")] = 1.0,
     looks: Annotated[int, typer.Option("--looks", help="Stop after so many looks; 0: when the run ends.")] = 0,
+    wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the run to begin.")] = 0.0,
     runs: Annotated[Path, typer.Option("--runs-dir", help="Where a PID's run is looked for.")] = o.RUNS_DEFAULT,
     json: o.Json = False,
 ) -> int:
@@ -36,18 +35,20 @@ def top(
     from rich.live import Live
 
     from vmconc.cli.show import console, print_json
-    from vmconc.coordinator.dump import find_live
+    from vmconc.coordinator.signals import StopRequests
     from vmconc.coordinator.top import Looker
 
-    if every <= 0 or looks < 0:
-        raise UsageError(f"--every {every:g} --looks {looks}: choose more than 0 seconds, and 0 or more looks")
-    run = find_live(what, runs)
-    looker, done = Looker(run), 0
-    with Live(console=console(), auto_refresh=False) as screen:
-        while not run.over and (not looks or done < looks):
-            time.sleep(every)
-            sample, done = looker.look(), done + 1
-            print_json(sample) if json else screen.update(shown(sample), refresh=True)
+    if every <= 0 or looks < 0 or wait < 0:
+        raise UsageError(f"--every {every:g} --looks {looks} --wait {wait:g}: choose more than 0, 0 or more, 0 or more")
+    with StopRequests() as requests:
+        run = await_live(what, runs, wait, requests)
+        looker, done, out = Looker(run), 0, console()
+        with Live(console=out, auto_refresh=False) as screen:
+            while (not looks or done < looks) and pause(run, every, requests):
+                sample, done = looker.look(), done + 1
+                print_json(sample) if json else screen.update(shown(sample), refresh=True)
+        if done and not json and not out.is_terminal:
+            out.print()  # there the last look ends without a line's end
     return 0
 
 
@@ -61,7 +62,8 @@ def shown(sample: "Sample") -> "Group":
         op, wait = state["operation"], state["waits_for"]
         held = ", ".join(f"{LETTERS[lock['mode']]} {lock['instance']}" for lock in state["held"])
         asked = wait["instance"] if wait else ""
-        cpus.add_row(str(state["cpu"]), state["state"], f"{op['kind']} {op['va']}", held, asked)
+        does = f"{op['kind']} {op['va']}" if op["index"] >= 0 else ""
+        cpus.add_row(str(state["cpu"]), state["state"], does, held, asked)
     classes = Table("lock class", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("acquired a second", "contended a second", "% of the CPUs' time waited"):
         classes.add_column(name, justify="right")

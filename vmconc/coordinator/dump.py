@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,12 +12,14 @@ from vmconc.coordinator import deadlock
 from vmconc.coordinator.errors import UsageError
 from vmconc.coordinator.rundir import is_live
 from vmconc.coordinator.stuck import CONFIRM
+from vmconc.coordinator.wait_graph import say
 from vmconc.memory.build import Build
 from vmconc.memory.segment import SegmentError, attach
 from vmconc.protocols import load_protocol
 from vmconc.vm import boot, run  # noqa: F401 (declare what a machine consists of, and where its CPUs wait)
 
 LIVE = "live.json"
+Declare = Callable[[str, dict[str, int]], object]  # file, options
 
 
 class Dump(msgspec.Struct):
@@ -44,14 +47,14 @@ class LiveRun(NamedTuple):
         return read_live(self.directory) is None
 
 
-def dump(what: str, runs: Path) -> Dump:
+def dump(what: str, runs: Path, declare: Declare) -> Dump:
     """Describe the live run in a directory, or that of a coordinator's pid.  Raises UsageError as `find_live`."""
-    found = find_live(what, runs)
+    found = find_live(what, runs, declare)
     return described(found.segment, found.directory, found.pid)
 
 
-def find_live(what: str, runs: Path) -> LiveRun:
-    """Open the live run in a directory, or that of a coordinator's pid.
+def find_live(what: str, runs: Path, declare: Declare) -> LiveRun:
+    """Open the live run in a directory, or that of a coordinator's pid; `declare` imports a program about locks.
 
     Raises UsageError if there is none that can be looked at.
     """
@@ -59,9 +62,7 @@ def find_live(what: str, runs: Path) -> LiveRun:
     live = read_live(directory)
     if live is None:
         raise UsageError(f"{directory} is no run that goes on; name one below --runs-dir that has {LIVE}")
-    if not live["protocol"]:
-        raise UsageError(f"{directory} runs a program about locks: only runs of the machine can be looked at")
-    load_protocol(live["protocol"])
+    load_protocol(live["protocol"]) if live["protocol"] else declare(*live["program"])
     try:
         segment = attach(Path(live["path"]), Build(live["mode"], live["protocol"], tuple(live["bugs"])))
     except SegmentError as error:
@@ -94,28 +95,10 @@ def described(segment: Any, directory: Path, pid: int) -> Dump:
         time.sleep(CONFIRM)
         again = deadlock.describe(segment)
         if again["cycle"] != found["cycle"] or moved(found, again):
-            found = {**again, "cycle": []}
-    now = time.monotonic_ns()
-    lines = deadlock.say(found) + [since(state, now) for state in found["cpus"] if state["waits_for"]]
-    caught = victims(found)
-    if caught:
-        lines.append(f"behind the cycle: {', '.join(f'cpu {cpu}' for cpu in caught)}")
-    return Dump(str(directory), pid, found["cpus"], found["wait_for"], found["cycle"], caught, lines)
+            found = {**again, "cycle": [], "victims": []}
+    return Dump(str(directory), pid, **found, lines=say(found))
 
 
 def moved(found: dict[str, Any], again: dict[str, Any]) -> bool:
     """Tell whether a CPU of a cycle has done anything between two looks."""
     return any(found["cpus"][cpu]["progress"] != again["cpus"][cpu]["progress"] for cpu in found["cycle"])
-
-
-def since(state: dict[str, Any], now: int) -> str:
-    """Say for how long a CPU has slept."""
-    return f"cpu {state['cpu']} has slept for {(now - state['waits_for']['since']) / 1e6:,.1f} ms"
-
-
-def victims(found: dict[str, Any]) -> list[int]:
-    """Return the CPUs outside a cycle that wait for one in it, at first or at second hand."""
-    caught, ring = set(found["cycle"]), set(found["cycle"])
-    while more := {edge["from"] for edge in found["wait_for"] if edge["to"] in caught} - caught:
-        caught |= more
-    return sorted(caught - ring)

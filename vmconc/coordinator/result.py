@@ -22,7 +22,7 @@ class Locks(msgspec.Struct):
 
 
 class Ending(msgspec.Struct):
-    """How a run ended; `cpus`, `wait_for` and `cycle` are filled when it did not end by itself."""
+    """How a run ended; `cpus` and all below are filled when it did not end by itself."""
 
     reason: str = "done"
     exit_code: int = 0
@@ -31,6 +31,7 @@ class Ending(msgspec.Struct):
     cpus: list[dict[str, Any]] = []
     wait_for: list[dict[str, Any]] = []
     cycle: list[int] = []
+    victims: list[int] = []  # that wait for one of the cycle
 
 
 class CpuWork(msgspec.Struct):

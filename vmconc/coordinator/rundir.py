@@ -28,10 +28,13 @@ class RunDirectory:
         draft.replace(target)
         return target
 
-    def announce(self, fd: int, protocol: str, mode: str, bugs: tuple[str, ...] = ()) -> None:
-        """Write how another process reaches the live mapping."""
+    def announce(
+        self, fd: int, protocol: str, mode: str, bugs: tuple[str, ...] = (),
+        program: tuple[str, dict[str, int]] = ("", {}),
+    ) -> None:  # fmt: skip
+        """Write how another process reaches the live mapping; of a program about locks also its file and options."""
         pid = os.getpid()
-        build = {"protocol": protocol, "mode": mode, "bugs": bugs}
+        build = {"protocol": protocol, "mode": mode, "bugs": bugs, "program": program}
         live = {"pid": pid, "fd": fd, "path": f"/proc/{pid}/fd/{fd}", **build}
         self.write_json("live.json", json.dumps(live).encode())
 

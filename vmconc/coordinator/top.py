@@ -56,7 +56,11 @@ class Looker:
         moved = [found for found in classes if found.acquired or found.contended or found.waited]
         moved.sort(key=lambda found: (-found.waited, -found.acquired))
         states = [cpu_state(self.segment, index) for index in range(cpus)]
-        return Sample(seconds, states, moved, self.rings(), int(self.segment.nth("DiskQueue", 0).inflight))
+        return Sample(seconds, states, moved, self.rings(), self.in_flight())
+
+    def in_flight(self) -> int:
+        """Return how many requests the disk has not answered; a program about locks has no disk."""
+        return int(self.segment.nth("DiskQueue", 0).inflight) if self.segment.table("DiskQueue").capacity else 0
 
     def rings(self) -> list[float]:
         """Return how full each ring is."""

@@ -17,6 +17,7 @@ from vmconc.coordinator.options import RunOptions
 from vmconc.coordinator.result import Ending
 from vmconc.coordinator.signals import StopRequests
 from vmconc.coordinator.stuck import Stuck
+from vmconc.coordinator.wait_graph import say
 from vmconc.locks.cpu import STATE_DONE
 from vmconc.locks.rules import (
     STOP_DONE,
@@ -103,8 +104,9 @@ class Watch:
         ending = Ending(STOP_NAMES.get(reason, str(reason)), EXIT_CODES.get(reason, EXIT_OWN), message)
         if reason not in (STOP_DONE, STOP_VIOLATION):
             described = deadlock.describe(self.segment)
-            ending.report = deadlock.say(described)
-            ending.cpus, ending.wait_for, ending.cycle = described["cpus"], described["wait_for"], described["cycle"]
+            ending.report = say(described)
+            ending.cpus, ending.wait_for = described["cpus"], described["wait_for"]
+            ending.cycle, ending.victims = described["cycle"], described["victims"]
         if not machine.stop:
             machine.stop = reason
         return ending

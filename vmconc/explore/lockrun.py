@@ -79,7 +79,7 @@ def run_locks(path: str, given: dict[str, int], rounds: int, options: RunOptions
         opened.callback(lambda: directory.close(options.keep))
         opened.callback(Log(directory.path / "log.txt").close)
         segment, works = prepare(module, rounds, options)
-        directory.announce(segment.fd, "", options.mode)
+        directory.announce(segment.fd, "", options.mode, program=(str(Path(path).resolve()), given))
         result = conduct(segment, works, options, directory.path)
         result.options = said(options)
         result.program, result.run_dir = Path(path).stem, str(directory.path)

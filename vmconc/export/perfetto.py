@@ -1,4 +1,4 @@
-"""Perfetto's trace format: a process for each CPU, with tracks for operations, waiting, and locks held.
+"""Perfetto's trace format: a process for each CPU, with tracks for operations, page-ins, waiting, and locks held.
 
 An arrow leads from a release to the next acquisition of the lock, if that is another CPU's: next by the counts that the
 events carry, not by clocks.  Times begin with the first event.  Holds that overlap get tracks of their
@@ -11,14 +11,11 @@ from typing import BinaryIO
 import numpy as np
 
 from vmconc.analysis.events import Events
-from vmconc.analysis.grouping import OPERATIONS, cpu_name
+from vmconc.analysis.grouping import cpu_name
 from vmconc.analysis.names import site_name
-from vmconc.analysis.spans import Spans, holds, pairs, waits
-from vmconc.export.lanes import lanes
-from vmconc.export.named import span_name
+from vmconc.analysis.spans import Spans, holds, waits
+from vmconc.analysis.tracks import Track, left_out, tracks
 from vmconc.export.perfetto_packets import Arrows, Names, Slices, encoded
-from vmconc.locks.classes import CLASS_NAMES
-from vmconc.schedule.steps import STEP_BEGIN, STEP_END, STEP_WAIT
 
 AT_ONCE = 1 << 16  # slices
 
@@ -30,16 +27,17 @@ def write_perfetto(events: Events, out: BinaryIO, say: Callable[[str], None]) ->
     arrows = find_arrows(events, held)
     early = int(events.raw["time"].min()) if len(events.raw) else 0
     done = 0
-    for slices in all_slices(events, out, held, waited):
+    titles, found = tracks(events, held, waited)
+    for slices in all_slices(events, out, titles, found):
         for start in range(0, len(slices.begin), AT_ONCE):
             some = part(slices, slice(start, start + AT_ONCE))
             begin, end = (times(events, places, early) for places in (some.begin, some.end))
             out.write(encoded(some, arrows, begin, end))
             done += len(some.begin)
             say(f"{done:,} slices written")
-    left = int(((events.gain > 0) | np.isin(events.action, (STEP_BEGIN, STEP_WAIT))).sum()) - done
+    left = left_out(events, found)
     notes = [f"{done:,} slices, {np.count_nonzero(arrows.begins):,} arrows"]
-    return [*notes, f"left out: {left:,} operations, waits and holds that did not end"] if left else notes
+    return [*notes, f"left out: {left:,} operations, page-ins, waits and holds that did not end"] if left else notes
 
 
 def find_arrows(events: Events, held: Spans) -> Arrows:
@@ -63,40 +61,16 @@ def within(places: np.ndarray, asked: np.ndarray) -> np.ndarray:
     return found
 
 
-def all_slices(events: Events, out: BinaryIO, held: Spans, waited: Spans) -> Iterator[Slices]:
-    """Yield the slices of every CPU, those of a track in the order of time, after writing what their numbers mean."""
-    sites = np.unique(np.concatenate([[0], held.site, waited.site]))
+def all_slices(events: Events, out: BinaryIO, titles: list[str], found: list[Track]) -> Iterator[Slices]:
+    """Yield the slices of every track, in the order of time, after writing what their numbers mean."""
+    sites = np.unique(np.concatenate([[0], *(track.spans.site for track in found)]))
     names = Names(out, [site_name(events, site) for site in sites[1:].tolist()])
-    locks, wanted = named(events, names, held), named(events, names, waited)
-    kinds = names.name(list(OPERATIONS.values()))
-    rows = np.flatnonzero(np.isin(events.action, (STEP_BEGIN, STEP_END)))
-    begin, end = pairs(events, rows, STEP_BEGIN, STEP_END)
-    for cpu in range(len(events.first) - 1):
-        process = names.process(cpu + 1, cpu_name(events, cpu))
-        own = np.flatnonzero(events.cpu[begin] == cpu)
-        track, none = np.full(len(own), names.track(process, "operations")), np.zeros(len(own), np.int64)
-        yield Slices(begin[own], end[own], track, kinds[events.cls[begin[own]]], none)
-        own = np.flatnonzero(waited.cpu == cpu)
-        yield of_spans(waited, own, sites, wanted, np.full(len(own), names.track(process, "waiting")))
-        for cls in np.unique(held.cls[held.cpu == cpu]).tolist():
-            own = np.flatnonzero((held.cpu == cpu) & (held.cls == cls))
-            lane = lanes(held.begin[own], held.end[own])
-            tracks = [names.track(process, f"{CLASS_NAMES[cls]} held") for _ in range(lane.max() + 1)]
-            yield of_spans(held, own, sites, locks, np.array(tracks)[lane])
-
-
-def named(events: Events, names: Names, spans: Spans) -> np.ndarray:
-    """Return the number of the name of each span."""
-    keys = spans.lock << 9 | spans.cls.astype(np.int64) << 1 | spans.mode
-    found, inverse = np.unique(keys, return_inverse=True)
-    texts = [span_name(events, key >> 9, key >> 1 & 0xFF, key & 1) for key in found.tolist()]
-    return names.name(texts)[inverse]
-
-
-def of_spans(spans: Spans, own: np.ndarray, sites: np.ndarray, names: np.ndarray, track: np.ndarray) -> Slices:
-    """Return some spans as slices."""
-    site = np.searchsorted(sites, spans.site[own])
-    return Slices(spans.begin[own], spans.end[own], track, names[own], site)
+    numbers = names.name(titles)
+    processes = [names.process(cpu + 1, cpu_name(events, cpu)) for cpu in range(len(events.first) - 1)]
+    for track in found:
+        spans, number = track.spans, names.track(processes[track.cpu], track.name)
+        site = np.searchsorted(sites, spans.site)
+        yield Slices(spans.begin, spans.end, np.full(len(site), number), numbers[track.title], site)
 
 
 def part(slices: Slices, rows: slice) -> Slices:

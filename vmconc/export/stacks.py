@@ -11,9 +11,9 @@ import numpy as np
 from vmconc.analysis.doing import kinds
 from vmconc.analysis.events import Events
 from vmconc.analysis.grouping import OPERATIONS
+from vmconc.analysis.named import class_name
 from vmconc.analysis.names import site_name
 from vmconc.analysis.usage import Usage, usage
-from vmconc.export.named import class_name
 
 WEIGHTS = ("count", "wait", "hold")
 UNITS = {"count": "count", "wait": "nanoseconds", "hold": "nanoseconds"}

@@ -34,7 +34,7 @@ class Event:
 
     time: int = guard("cpu")  # ticks
     lock: int = guard("cpu")  # byte offset of the lock or channel, 0: none
-    number: int = guard("cpu")  # the count of this gain of the lock, or up to this loss; 0: neither
+    number: int = guard("cpu")  # the count of this gain of the lock, or up to this loss; layers of a fault; 0: neither
     what: int = guard("cpu")
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from vmconc.analysis.blame import Blame, blame
 from vmconc.analysis.blame_told import holder_name
 from vmconc.analysis.groups import group_starts
+from vmconc.analysis.named import class_name
 from vmconc.analysis.names import site_name
-from vmconc.export.named import class_name
 from vmconc.export.stacks import WEIGHTS, root, stacked
 from vmconc.page.parts import Choice, Icicle, Lines, Part, Section
 from vmconc.page.recorded import Recorded

@@ -19,8 +19,8 @@ from vmconc.schedule.records import engine_of, exploring
 (
     STEP_ACQUIRE, STEP_RELEASE, STEP_FAIL, STEP_RECURSE, STEP_UPGRADE, STEP_DOWNGRADE, STEP_REOWN, STEP_SLEEP,
     STEP_WAKE, STEP_READ, STEP_READ_DONE, STEP_LOAD, STEP_STORE, STEP_START, STEP_JOIN, STEP_DOWN, STEP_UP, STEP_SIGNAL,
-    STEP_FREE, STEP_LOOK, STEP_TRIED, STEP_LOSE, STEP_BEGIN, STEP_END, STEP_WAIT, STEP_WAITED, STEP_REFUSED,
-) = range(1, 28)  # fmt: skip
+    STEP_FREE, STEP_LOOK, STEP_TRIED, STEP_LOSE, STEP_BEGIN, STEP_END, STEP_WAIT, STEP_WAITED, STEP_REFUSED, STEP_MAKE,
+) = range(1, 29)  # fmt: skip
 
 STEP_NAMES = {
     STEP_ACQUIRE: "acquire", STEP_RELEASE: "release", STEP_FAIL: "try failed", STEP_RECURSE: "acquire again",
@@ -29,7 +29,7 @@ STEP_NAMES = {
     STEP_START: "start", STEP_JOIN: "join", STEP_DOWN: "down", STEP_UP: "up", STEP_SIGNAL: "signal",
     STEP_FREE: "free", STEP_LOOK: "looks again", STEP_TRIED: "acquire by a try", STEP_LOSE: "lose",
     STEP_BEGIN: "begin", STEP_END: "end", STEP_WAIT: "wait", STEP_WAITED: "waited",
-    STEP_REFUSED: "release refused",
+    STEP_REFUSED: "release refused", STEP_MAKE: "make",
 }  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import recorded, tracked
-from vmconc.schedule.steps import log_step
+from vmconc.memory.refs import offset
+from vmconc.schedule.steps import STEP_MAKE, log_step, tell
 
 (
     ATTEMPTS, MAP_UPGRADE, MAP_DOWNGRADE, TOK_VNWALK, PIP_ADDED, BUSIED, PAGE_ALLOC, PAGE_FREE, GETPAGE, IO, ZFILL,
@@ -51,7 +52,17 @@ def retried(cpu, reason):
 
 
 @kernel
-def tell_op(cpu, action, kind, more):
-    """Record that a fault (kind TOUCH) or another operation begins or ends; `more`: the LWP, or what came of it."""
+def tell_op(cpu, action, kind, more, layers):
+    """Record that a fault (kind TOUCH) or another operation begins or ends; `more`: the LWP, or what came of it.
+
+    `layers`: how many a fault that ends well has looked into; of anything else 0.
+    """
     if recorded(cpu):
-        log_step(cpu, action, cpu.op, kind, 0, more)
+        tell(cpu, action, cpu.op, layers, kind, 0, more)
+
+
+@kernel
+def tell_made(cpu, record):
+    """Record that an object or a backing was made; that it is freed every record says."""
+    if recorded(cpu):
+        log_step(cpu, STEP_MAKE, offset(record), 0, 0, 0)

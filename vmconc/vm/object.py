@@ -17,6 +17,7 @@ from vmconc.memory.queries import bug
 from vmconc.memory.refs import at, offset
 from vmconc.memory.table import table
 from vmconc.schedule.engine import pass_point
+from vmconc.vm.events import tell_made
 from vmconc.vm.page import page_free
 from vmconc.vm.radix import radix_get, radix_next
 from vmconc.vm.structs import OBJ_DEAD, OBJ_ONEMAPPING, OBJT_VNODE
@@ -45,6 +46,7 @@ def object_allocate(cpu, kind, size):
     object.ref_count = 1
     if kind != OBJT_VNODE:
         object.flags = OBJ_ONEMAPPING
+    tell_made(cpu, object)
     return object
 
 

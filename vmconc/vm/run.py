@@ -162,12 +162,12 @@ def execute(cpu, lwp, op):
     if kind == TOUCH:
         touch(cpu, lwp, op)
         return
-    tell_op(cpu, STEP_BEGIN, kind, op.lwp)
+    tell_op(cpu, STEP_BEGIN, kind, op.lwp, 0)
     if kind == FORK or kind == VFORK or kind == EXEC or kind == EXIT or kind == SPAWN:
         change_process(cpu, lwp, op)
     else:
         change_map(cpu, lwp.space, op)
-    tell_op(cpu, STEP_END, kind, 0)
+    tell_op(cpu, STEP_END, kind, 0, 0)
 
 
 @kernel

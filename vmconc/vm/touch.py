@@ -100,10 +100,10 @@ def touch(cpu, lwp, op):
     failures = 0
     while not access(cpu, space.pmap, op, lwp):
         event(cpu, FAULTS)
-        tell_op(cpu, STEP_BEGIN, TOUCH, cpu.lwp)
+        tell_op(cpu, STEP_BEGIN, TOUCH, cpu.lwp, 0)
         status = resolve_fault(cpu, space, op.va, op.flags & TOUCH_WRITE, 0)
-        tell_op(cpu, STEP_END, TOUCH, status)
         fs = fault_state(cpu)
+        tell_op(cpu, STEP_END, TOUCH, status, fs.depth + 1 if status == KERN_SUCCESS else 0)
         op.attempts += fs.attempts
         if status == KERN_FAILURE and failures < IO_PATIENCE:
             failures += 1

@@ -16,6 +16,7 @@ from vmconc.memory.refs import at, null, offset
 from vmconc.memory.table import table
 from vmconc.schedule.engine import pass_point
 from vmconc.vm.advise import object_below
+from vmconc.vm.events import tell_made
 from vmconc.vm.fault import entry_shadow
 from vmconc.vm.fork import fork_entry
 from vmconc.vm.map import entry_copy, entry_dispose, entry_reference
@@ -68,6 +69,7 @@ def shadow(cpu, entry):
     if shared_no_more(cpu, entry):
         return
     ba = at(cpu, "Backing", take_record(cpu, table(cpu, "Backing")))
+    tell_made(cpu, ba)
     ba.object = entry.object
     ba.offset = entry.offset
     ba.backing_ba = entry.ba.backing_ba

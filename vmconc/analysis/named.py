@@ -1,4 +1,4 @@
-"""What locks are called in exports, with their modes."""
+"""What locks are called, with their modes."""
 
 from vmconc.analysis.events import Events
 from vmconc.analysis.names import lock_name
