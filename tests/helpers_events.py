@@ -11,6 +11,7 @@ from vmconc.schedule.steps import (
     STEP_BEGIN,
     STEP_DOWNGRADE,
     STEP_END,
+    STEP_FREE,
     STEP_LOSE,
     STEP_RELEASE,
     STEP_REOWN,
@@ -26,7 +27,8 @@ CLASS = {
     MAP: VM_MAP, MAP_2: VM_MAP, OBJECT: VM_OBJECT, CHAIN_LOCK: CHAIN, BUSY: VM_PAGE, SPIN: PAGE_SPIN, COUNT: PIP,
     CHAIN_2: CHAIN, CHAIN_3: CHAIN, MUTEX_1: MUTEX, MUTEX_2: MUTEX, RW: RWLOCK,
 }  # fmt: skip
-GAINS, LOSSES = (STEP_ACQUIRE, STEP_TRIED, STEP_UPGRADE, STEP_REOWN), (STEP_RELEASE, STEP_DOWNGRADE, STEP_LOSE)
+COUNTED = (STEP_ACQUIRE, STEP_TRIED, STEP_UPGRADE, STEP_REOWN, STEP_FREE)  # up
+LOSSES = (STEP_RELEASE, STEP_DOWNGRADE, STEP_LOSE)
 S, X = SHARED, EXCLUSIVE
 
 
@@ -44,8 +46,8 @@ def story(*steps, protocol="backing", cpus=2):
         cpu, action, *more = step
         lock, mode, site = (*more, 0, 0, 0)[:3]
         cls = more[3] if len(more) > 3 else CLASS.get(lock, 0)
-        numbers[lock] = numbers.get(lock, 0) + (action in GAINS)
-        number = numbers[lock] if action in GAINS + LOSSES else 0
+        numbers[lock] = numbers.get(lock, 0) + (action in COUNTED)
+        number = numbers[lock] if action in COUNTED + LOSSES else 0
         stamp = more[4] if len(more) > 4 else time
         rows[cpu].append((stamp, lock, number, int(packed(action, cls, mode, site))))
         time += 1

@@ -37,6 +37,7 @@ from vmconc.locks.lockmgr import WAIT_UPGRADE
 from vmconc.schedule.steps import (
     STEP_DOWNGRADE,
     STEP_FAIL,
+    STEP_FREE,
     STEP_READ,
     STEP_READ_DONE,
     STEP_SLEEP,
@@ -233,3 +234,42 @@ def test_nothing_is_said_of_events_of_which_some_were_lost():
     events.run["recording"]["dropped"] = [2]
     told = ordered(events, "")
     assert not told.rings and not told.edges and "2 events were lost" in told.notes[0]
+
+
+FREED = (0, STEP_FREE, MAP)
+
+
+def test_a_lock_of_a_record_that_was_freed_is_another_one_afterwards():
+    one, other = nested(0, MAP, MAP_2), nested(1, MAP_2, MAP)
+    assert sure(*one, *other) == ["high"]
+    assert sure(*one, FREED, *other) == []
+    assert sure(FREED, *one, *other) == ["high"]
+    assert sure(*one, FREED, *other, *nested(2, MAP, MAP_2)) == ["high"]
+
+
+def test_in_which_life_a_lock_was_is_said_by_number_and_not_by_time():
+    events = story(*nested(0, MAP, MAP_2), FREED, *nested(1, MAP_2, MAP), cpus=4)
+    events.raw["time"][events.cpu == 1] = 0
+    assert ordered(events, "").rings == []
+
+
+def test_a_wait_without_a_number_has_its_life_by_time():
+    asks = [took(1, MAP_2), *slept(1, MAP)]
+    assert sure(*nested(0, MAP, MAP_2), *asks) == ["high"]
+    assert sure(*nested(0, MAP, MAP_2), FREED, *asks) == []
+
+
+def test_a_freed_record_ends_no_life_of_one_beside_it():
+    first, second = MAP, MAP + 64  # one count is of both
+    steps = [took(0, first), took(0, MAP_2), gave(0, MAP_2), gave(0, first)]
+    against = [took(1, MAP_2), took(1, first)]
+    for freed, found in ((first, []), (second, ["high"])):
+        events = story(*steps, (0, STEP_FREE, freed), *against, cpus=4)
+        events.run["recording"]["tables"] = {"Record": {"first": MAP, "stride": 64, "capacity": 2, "parts": {}}}
+        assert [ring.confidence for ring in ordered(events, "").rings] == found
+
+
+def test_a_lock_is_named_with_its_life_from_the_second_on():
+    events = story(FREED, *nested(0, MAP, MAP_2), *nested(1, MAP_2, MAP), cpus=4)
+    names = {edge.held for edge in ordered(events, "", instances=True).single_locks}
+    assert names == {f"vm_map (offset {MAP:#x} in its life 2)", f"vm_map (offset {MAP_2:#x})"}

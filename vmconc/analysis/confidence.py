@@ -4,7 +4,6 @@ from itertools import combinations
 
 import numpy as np
 
-from vmconc.analysis.names import lock_name
 from vmconc.analysis.order import Order, class_name
 from vmconc.analysis.rings import Ring, Step, in_rings
 from vmconc.locks.classes import CLASSES, EXCLUSIVE
@@ -100,4 +99,4 @@ def asked_exclusively(order: Order, node: int) -> bool:
 
 def gate_name(order: Order, lock: int) -> str:
     """Name a lock that is a gate."""
-    return lock_name(order.events, int(order.locks[lock]))
+    return order.lock_name(lock)

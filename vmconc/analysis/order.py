@@ -11,6 +11,8 @@ import numpy as np
 from vmconc.analysis.events import Events
 from vmconc.analysis.groups import different, group_starts
 from vmconc.analysis.held import SPINLOCKS, TOKENS
+from vmconc.analysis.lives import lives, lock_in
+from vmconc.analysis.names import lock_name
 from vmconc.analysis.requests import PAGE_IN, Requests, requests
 from vmconc.analysis.spans import Spans
 from vmconc.analysis.stretches import stretches
@@ -46,9 +48,19 @@ class Order:
     requests: Requests
 
     @cached_property
+    def held(self) -> np.ndarray:
+        """Return which lock, in which life, each hold is of."""
+        return lives(self.events, self.holds.lock, self.holds.begin)
+
+    @cached_property
+    def asked(self) -> np.ndarray:
+        """Return which lock, in which life, each request is for."""
+        return lives(self.events, self.requests.lock, self.requests.place)
+
+    @cached_property
     def locks(self) -> np.ndarray:
-        """Return the byte offsets of all locks, sorted."""
-        return different(np.concatenate([self.holds.lock, self.requests.lock]))
+        """Return all locks in all their lives, sorted."""
+        return different(np.concatenate([self.held, self.asked]))
 
     @cached_property
     def edges(self) -> Edges:
@@ -90,12 +102,12 @@ class Order:
     @cached_property
     def lock_of_hold(self) -> np.ndarray:
         """Return the place in `locks` of each hold's lock."""
-        return np.searchsorted(self.locks, self.holds.lock)
+        return np.searchsorted(self.locks, self.held)
 
     @cached_property
     def lock_of_request(self) -> np.ndarray:
         """Return the place in `locks` of each request's lock."""
-        return np.searchsorted(self.locks, self.requests.lock)
+        return np.searchsorted(self.locks, self.asked)
 
     def pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield rows of holds and of requests made in them, some at once; what is given up in a wait is left out."""
@@ -122,10 +134,15 @@ class Order:
         if node < CLASSES:
             return node
         lock = self.locks[node - CLASSES]
-        found = np.flatnonzero(self.holds.lock == lock)
+        found = np.flatnonzero(self.held == lock)
         if len(found):
             return int(self.holds.cls[found[0]])
-        return int(self.requests.cls[np.flatnonzero(self.requests.lock == lock)[0]])
+        return int(self.requests.cls[np.flatnonzero(self.asked == lock)[0]])
+
+    def lock_name(self, number: int) -> str:
+        """Name a lock of `locks`; which life of its record it was in is said from the second on."""
+        offset, life = lock_in(int(self.locks[number]))
+        return lock_name(self.events, offset) + (f" in its life {life + 1}" if life else "")
 
 
 def lock_order(events: Events) -> Order:

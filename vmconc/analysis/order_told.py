@@ -159,4 +159,4 @@ def seen(order: Order, hold: int, request: int) -> Example:
 def node_name(order: Order, node: int) -> str:
     """Name a class, or a single lock with its class."""
     name = class_name(order.class_of(node))
-    return name if node < CLASSES else f"{name} ({lock_name(order.events, int(order.locks[node - CLASSES]))})"
+    return name if node < CLASSES else f"{name} ({order.lock_name(node - CLASSES)})"

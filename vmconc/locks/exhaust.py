@@ -8,7 +8,7 @@ from vmconc.memory.refs import at
 from vmconc.memory.segment import HEADER
 from vmconc.memory.table import table_give, table_take
 from vmconc.schedule.clocks import gives, takes
-from vmconc.schedule.steps import STEP_FREE, log_step
+from vmconc.schedule.steps import log_free
 
 
 @kernel
@@ -28,7 +28,7 @@ def take_record(cpu, table):
 @kernel
 def give_record(cpu, table, off):
     """Free a record."""
-    log_step(cpu, STEP_FREE, off, 0, 0, 0)
+    log_free(cpu, off, table.stride)
     gives(cpu, off, EXCLUSIVE)
     if not table_give(cpu, table, off):
         broken(cpu, DOUBLE_FREE, off, 1, 0)

@@ -10,7 +10,7 @@ from vmconc.memory.atomics import atomic_add
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import controlled, recorded
 from vmconc.memory.refs import at
-from vmconc.memory.ring import last_number, next_number, packed, record_event
+from vmconc.memory.ring import NEAR_SHIFT, last_number, next_number, packed, record_event
 from vmconc.memory.struct import guard
 from vmconc.memory.table import table
 from vmconc.memory.twins import struct
@@ -63,6 +63,21 @@ def log_gain(cpu, action, lock, cls, mode, site):
 def log_loss(cpu, action, lock, cls, mode, site):
     """Tell that this CPU is about to give up a lock, or some of it."""
     tell(cpu, action, lock, last_number(cpu, lock) if recorded(cpu) else 0, cls, mode, site)
+
+
+@kernel
+def log_free(cpu, off, bytes):
+    """Tell that this CPU is about to free a record: in mode recorded of each part of it in which locks share a count.
+
+    The count goes up, so what happens to a lock there afterwards is known to happen in another life of the record.
+    """
+    if recorded(cpu):
+        part = off
+        while part < off + bytes:
+            log_gain(cpu, STEP_FREE, part, 0, 0, 0)
+            part = (part >> NEAR_SHIFT) + 1 << NEAR_SHIFT
+    else:
+        log_step(cpu, STEP_FREE, off, 0, 0, 0)
 
 
 @kernel
