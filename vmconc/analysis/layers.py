@@ -41,6 +41,12 @@ def layers_run(path: Path, bins: int) -> Layers:
 
 def layers(events: Events, run_dir: str, bins: int) -> Layers:
     """Return events' depth.  Raises RunError if they do not tell of any."""
+    return layered(events, bins, summarise(events, run_dir, usage(events)))
+
+
+def layered(events: Events, bins: int, summary: Summary) -> Layers:
+    """Return the same of events whose summary is there already."""
+    run_dir = summary.run_dir
     if not events.protocol:
         raise RunError(f"{run_dir} is a run of a program about locks: it has no layers")
     _, ends = faults(events)
@@ -59,7 +65,7 @@ def layers(events: Events, run_dir: str, bins: int) -> Layers:
     ]
     total = of_depths(float(begin[0]), depth, *(most for _, most in alive))
     width = (last - first) / bins * events.tick
-    return Layers(summarise(events, run_dir, usage(events)), width, rows, total)
+    return Layers(summary, width, rows, total)
 
 
 def of_depths(begin: float, depth: np.ndarray, objects: int, backings: int) -> LayersBin:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from vmconc.analysis.events import Events
 from vmconc.page.about import about
 from vmconc.page.blaming import blaming
+from vmconc.page.depth import depth
 from vmconc.page.flames import flames
 from vmconc.page.ordering import ordering
 from vmconc.page.recorded import Recorded
@@ -15,7 +16,7 @@ from vmconc.page.writing import written
 
 SECTIONS = {
     "rules and summary": about, "tables": tables, "heat map": heat, "histograms": histograms, "timeline": timeline,
-    "blame": blaming, "lock order": ordering, "flame graphs": flames,
+    "blame": blaming, "lock order": ordering, "flame graphs": flames, "layers": depth,
 }  # fmt: skip
 
 
