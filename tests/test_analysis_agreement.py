@@ -9,13 +9,16 @@ from helpers_runs import options
 
 from vmconc.analysis.agreement import BOTH, ONLY_CPUS, ONLY_EVENTS, names
 from vmconc.analysis.check import OWN_RULES, check
+from vmconc.analysis.events import load
 from vmconc.analysis.order_rule import ORDER_CYCLE
 from vmconc.checks.violations import inline_violations
 from vmconc.coordinator.single import run_once
 from vmconc.explore.bugs import BUGS, CATALOGUE
 from vmconc.locks.rules import RULES
 from vmconc.memory.jit import jit_off
+from vmconc.program.programs import load_program
 from vmconc.schedule.records import FINISHED
+from vmconc.schedule.steps import STEP_FREE
 
 pytestmark = pytest.mark.timeout(300)
 FREED = ("B69",)  # it releases the token of a freed record, whose class fits into no event uncompiled
@@ -66,3 +69,13 @@ def test_both_validators_find_the_same_on_worker_processes(name, tmp_path):
     assert bug.rule in inline and set(inline) & BOTH == set(offline) & BOTH
     assert {rule: inline.count(rule) for rule in COUNTED} == {rule: offline.get(rule, 0) for rule in COUNTED}
     assert Path(result.run_dir, "run.json").exists() and result.exit_code
+
+
+@pytest.mark.slow
+@pytest.mark.parallel
+@pytest.mark.parametrize("protocol", ["chained", "backing"])
+def test_records_that_are_freed_and_allocated_again_break_no_rule(protocol, tmp_path):
+    """Spaces and objects come and go, so the same bytes are a parent's lock first, and a child's later."""
+    result = run_once(load_program("fork_chain", 2, {}), protocol, options(tmp_path, mode="recorded"))
+    freed = (load(Path(result.run_dir)).action == STEP_FREE).sum()
+    assert result.exit_code == 0 and result.checked.broken == [] and freed > 100

@@ -256,3 +256,5 @@ def test_a_report_by_pair_is_blame_by_site_and_says_what_it_leaves_out(tmp_path,
     assert "site 3" not in short and "waiters that are in the total only: 1; --top 0 shows them" in short
     assert guarded(app, ["report", run, "--by", "pair", "--sort", "hold"]) == 2
     assert "--sort hold has no effect with --by pair" in capsys.readouterr().err
+    assert guarded(app, ["report", run, "--by", "pair", "--fail-on", "vm_map.wait.p99>1ms"]) == 2
+    assert "--fail-on has no effect with --by pair" in capsys.readouterr().err

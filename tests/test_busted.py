@@ -24,6 +24,7 @@ from vmconc.schedule.records import FINISHED
 
 PACKAGE = Path(vmconc.__file__).parent
 LIMIT = 60  # executions
+ON_PROCESSES = ("busted-lost-wakeup", "busted-two-writers")  # each is a build of its own; stress/validate.py has all
 MEET = f'''"""Two spaces read the same pages of a file."""
 from vmconc.vm.opcodes import MAP_SHARED, PROT_READ
 OPTIONS = {{}}
@@ -77,8 +78,8 @@ def test_every_variant_in_the_kernels_is_one_of_these_and_the_page_lists_them():
 @pytest.mark.slow
 @pytest.mark.parallel
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", BUSTED)
-def test_each_is_found_on_worker_processes_too(name, tmp_path):
+@pytest.mark.parametrize("name", ON_PROCESSES)
+def test_it_is_found_on_worker_processes_too(name, tmp_path):
     busted = BUSTED[name]
     command = ["run", str(shown_by(tmp_path)), "--protocol", name, "--mode", "recorded", "--cpus", "2", "--stall", "2"]
     code = guarded(app, [*command, "--io-latency", "200us", "--runs-dir", str(tmp_path)])
@@ -97,7 +98,7 @@ def test_the_same_program_breaks_nothing_under_the_protocol_itself(base, tmp_pat
 
 
 def shown_by(tmp_path):
-    """Write a program in which two spaces read the same pages of a file, so that they meet at every page."""
+    """Write the program; return its path."""
     path = tmp_path / "meet.py"
     path.write_text(MEET)
     return path

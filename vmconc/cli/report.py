@@ -13,7 +13,7 @@ from vmconc.coordinator.errors import UsageError
 
 if TYPE_CHECKING:
     from vmconc.analysis.conditions import Condition
-    from vmconc.analysis.events import Events
+    from vmconc.analysis.report import Report
 
 PAIR = "pair"
 
@@ -39,47 +39,50 @@ def report(
 
     Example: vmconc report runs/20261123-181845-sh-pipeline-backing --by site --class vm_object
     """
-    from vmconc.analysis.events import RunError, load
     from vmconc.analysis.grouping import GROUPINGS
     from vmconc.analysis.report import SORTS
-    from vmconc.analysis.report import report as report_on
-    from vmconc.analysis.timed_report import report_timed
-    from vmconc.analysis.timing import is_timed
     from vmconc.cli.show import print_json
     from vmconc.cli.show_report import print_csv, show_report
 
     one_of("--by", by, [*GROUPINGS, PAIR])
     one_of("--sort", sort, SORTS)
-    if by == PAIR:
-        return report_pairs(run, sort, top, classes, json, csv)
     at_least("--top", top, 0)
     if json and csv:
         raise UsageError("--csv has no effect with --json; choose one")
-    asked, wanted = conditions(fail_on), class_numbers(classes)
-    with reading():
-        if is_timed(run):
-            if asked:
-                raise RunError(f"--fail-on {fail_on[0]!r} needs events; record the run with vmconc run --mode recorded")
-            held, found = [], report_timed(run, by, sort, top, wanted)
-        else:
-            events = load(run)
-            held = failed(events, asked)
-            found = report_on(events, str(run), by, sort, top, wanted)
+    asked = conditions(fail_on)
+    if by == PAIR:
+        refuse_with_pairs(sort, asked)
+        return blame(run, "site", classes, top=top, csv=csv, json=json)
+    found, held = summed_up(run, asked, by, sort, top, class_numbers(classes))
     print_json(found) if json else print_csv(found) if csv else show_report(found)
     return exit_code(held)
 
 
-def failed(events: "Events", asked: "list[Condition]") -> list[str]:
-    """Return the conditions that hold of a run."""
-    from vmconc.analysis.conditions import failed as held_of
-    from vmconc.analysis.figures import figures
-
-    with gating():
-        return held_of(asked, figures(events)) if asked else []
-
-
-def report_pairs(run: Path, sort: str, top: int, classes: list[str], json: bool, csv: bool) -> int:
-    """Report on places in the source by who waited and who was in the way: what `vmconc blame --by site` says."""
+def refuse_with_pairs(sort: str, asked: "list[Condition]") -> None:
+    """Refuse what has no effect on the table of who waited and who was in the way."""
     if sort != "wait":
         raise UsageError(f"--sort {sort} has no effect with --by {PAIR}, which has time waited only; leave it out")
-    return blame(run, "site", classes, top=top, csv=csv, json=json)
+    if asked:
+        raise UsageError(f"--fail-on has no effect with --by {PAIR}; ask for it with another --by")
+
+
+def summed_up(
+    run: Path, asked: "list[Condition]", by: str, sort: str, top: int, classes: list[int]
+) -> "tuple[Report, list[str]]":
+    """Return the report on a recorded or timed run, and the conditions that hold of it."""
+    from vmconc.analysis.conditions import failed
+    from vmconc.analysis.events import RunError, load
+    from vmconc.analysis.figures import figures
+    from vmconc.analysis.report import report
+    from vmconc.analysis.timed_report import report_timed
+    from vmconc.analysis.timing import is_timed
+
+    with reading():
+        if not is_timed(run):
+            events = load(run)
+            with gating():
+                held = failed(asked, figures(events)) if asked else []
+            return report(events, str(run), by, sort, top, classes), held
+        if asked:
+            raise RunError(f"--fail-on needs events, and {run} has none; record it with vmconc run --mode recorded")
+        return report_timed(run, by, sort, top, classes), []
