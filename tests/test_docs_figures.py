@@ -42,7 +42,7 @@ from vmconc.schedule.steps import STEP_READ, STEP_READ_DONE, STEP_SLEEP
 from vmconc.vm.opcodes import FORK, TOUCH
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "howto" / "figures.md"
-REAL = pytest.mark.skipif(jit_off(), reason="worker processes need the JIT")
+REAL = (pytest.mark.slow, pytest.mark.skipif(jit_off(), reason="worker processes need the JIT"))
 QUERIES = dict(re.findall(r"<!-- query: ([\w -]+) -->\n```sql\n(.*?)```", PAGE.read_text(), re.DOTALL))
 READ = ((0, STEP_READ), 900, (0, STEP_READ_DONE))
 CONTENDED = (  # readers, writers and a page-in under a lock; 6,000 ticks in all, so that a bin has 100
