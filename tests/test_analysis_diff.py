@@ -15,6 +15,7 @@ from vmconc.analysis.changes import FIXED, NEW, NO_INTERVAL, PAIRS_LEAST, SAME, 
 from vmconc.analysis.diff import MOVED_HERE, diff
 from vmconc.analysis.figures import MEASURES, counted, figures
 from vmconc.analysis.hotspot import hot_spot
+from vmconc.analysis.order_told import ordered
 from vmconc.analysis.sides import Measured, edge_counts
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
@@ -38,7 +39,7 @@ GOOD = st.lists(st.floats(0.1, 1e9), min_size=PAIRS_LEAST, max_size=12)
 
 def measured(*steps, **more):
     events = story(*steps)
-    return Measured("x", events.run | more, figures(events), edge_counts(events))
+    return Measured("x", events.run | more, figures(events), edge_counts(ordered(events, "")))
 
 
 def compared(before, after, **more):

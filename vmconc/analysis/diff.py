@@ -12,7 +12,7 @@ from vmconc.analysis.conditions import Condition, check
 from vmconc.analysis.events import RunError, read_run
 from vmconc.analysis.figures import BLAME
 from vmconc.analysis.hotspot import HotSpot, hot_spot
-from vmconc.analysis.sides import Measured, expanded, facts, measure, recorded, rounds
+from vmconc.analysis.sides import Look, Measured, expanded, facts, measure, recorded, rounds
 from vmconc.locks.classes import MODE_NAMES
 
 FAULTS = ("fault.rate", "fault.per_cpu_second", "fault.p50", "fault.p99", "fault.p99.9")
@@ -50,8 +50,13 @@ class Diff(msgspec.Struct):
     failed: list[str] = []  # conditions that hold, each with its figure
 
 
-def sides(before: list[Path], after: list[Path]) -> tuple[list[Measured], list[Measured]]:
-    """Return the runs of both sides; without `after`, those of a comparison.  Raises RunError."""
+def sides(
+    before: list[Path], after: list[Path], look: Look | None = None
+) -> tuple[list[Measured], list[Measured]]:
+    """Return the runs of both sides; without `after`, those of a comparison.  Raises RunError.
+
+    `look` is called for every run if all are recorded, one after the other; nothing keeps its events afterwards.
+    """
     if not after:
         return of_comparison(before)
     first, second = expanded(before), expanded(after)
@@ -61,7 +66,7 @@ def sides(before: list[Path], after: list[Path]) -> tuple[list[Measured], list[M
             raise RunError(f"{path} is a comparison: it has both sides; give it alone")
     if len(first) != len(second):
         raise RunError(f"{len(first)} before, {len(second)} after: runs are compared in pairs; give as many of each")
-    return measure(first, counters), measure(second, counters)
+    return measure(first, counters, look), measure(second, counters, look)
 
 
 def of_comparison(paths: list[Path]) -> tuple[list[Measured], list[Measured]]:

@@ -1,5 +1,6 @@
 """The runs on one side of a comparison: what each was, its figures, and its lock-order edges."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ import msgspec
 
 from vmconc.analysis.events import Events, RunError, load, read_run
 from vmconc.analysis.figures import Figures, counted, figures
-from vmconc.analysis.order_told import ordered
+from vmconc.analysis.order_told import Ordered, ordered
 
 EdgeCounts = dict[str, int]  # by name of the edge
+Look = Callable[[Path, Events, Ordered], None]  # sees every recorded run while its events are in memory
 SAME = ("program", "mode", "cpus", "threads", "seed", "rounds")  # of run.json, wherever runs should be alike
 SAME_MACHINE = ("system", "processor", "cores", "cores_allowed")
 SAME_OPTIONS = ("frames", "io_latency", "io_bandwidth", "io_error_rate", "heuristic", "bugs")
@@ -27,9 +29,9 @@ class Measured:
     lost: int = 0
 
 
-def measure(paths: list[Path], counters: bool) -> list[Measured]:
+def measure(paths: list[Path], counters: bool, look: Look | None = None) -> list[Measured]:
     """Return the runs of some directories; `counters`: only what they counted.  Raises RunError, naming one."""
-    return [measure_counters(path, read_run(path)) if counters else measure_events(path) for path in paths]
+    return [measure_counters(path, read_run(path)) if counters else measure_events(path, look) for path in paths]
 
 
 def measure_counters(path: Path, run: dict[str, Any]) -> Measured:
@@ -40,17 +42,21 @@ def measure_counters(path: Path, run: dict[str, Any]) -> Measured:
         raise RunError(f"{path} is damaged ({type(error).__name__}: {error}); run again") from error
 
 
-def measure_events(path: Path) -> Measured:
+def measure_events(path: Path, look: Look | None = None) -> Measured:
     """Return what a run has recorded."""
     events = load(path)
-    edges = None if events.lost else edge_counts(events)
-    return Measured(str(path), events.run, figures(events), edges, events.lost)
+    order = ordered(events, str(path))
+    measured = Measured(str(path), events.run, figures(events), edge_counts(order), events.lost)
+    if look:
+        look(path, events, order)
+    return measured
 
 
-def edge_counts(events: Events) -> EdgeCounts:
-    """Return how often a lock was asked for while another was held, by classes and modes."""
-    edges = ordered(events, "").edges
-    return {f"{edge.held} {edge.held_mode} -> {edge.wanted} {edge.mode}": edge.count for edge in edges}
+def edge_counts(order: Ordered) -> EdgeCounts | None:
+    """Return how often a lock was asked for while another was held, by classes and modes; None: it is not known."""
+    if order.notes:
+        return None
+    return {f"{edge.held} {edge.held_mode} -> {edge.wanted} {edge.mode}": edge.count for edge in order.edges}
 
 
 def rounds(path: Path) -> dict[str, list[Measured]]:

@@ -1,17 +1,21 @@
 """`vmconc diff`: what changed between runs before and runs after."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vmconc.cli import options as o
+from vmconc.cli.asked_html import Html, check_html
+from vmconc.cli.diff_html import looking, write_page
 from vmconc.cli.gate import FailOn, conditions, exit_code, gating
 from vmconc.cli.recorded import at_least, reading
 from vmconc.coordinator.errors import UsageError
 
 if TYPE_CHECKING:
     from vmconc.analysis.diff import Diff
+    from vmconc.page.change.charted import Charted
 
 Runs = Annotated[
     list[Path] | None,
@@ -26,6 +30,7 @@ def diff(
     before: Annotated[list[Path], BEFORE] = [],  # noqa: B006 (typer copies it)
     after: Annotated[list[Path], AFTER] = [],  # noqa: B006
     fail_on: FailOn = [],  # noqa: B006
+    html: Html = None,
     top: Annotated[int, typer.Option("--top", help="Rows to show; 0: all.")] = 40,
     json: o.Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV, times in ns.")] = False,
@@ -34,14 +39,17 @@ def diff(
 
     Example: vmconc diff runs/ID runs/ID --fail-on 'vm_object.wait.total>+10%'
     """
-    from vmconc.cli.show import print_json
+    from vmconc.cli.show import console, print_json
     from vmconc.cli.show_diff import print_csv, show_diff
 
     at_least("--top", top, 0)
     if json and csv:
         raise UsageError("--csv has no effect with --json; choose one")
-    found = compared(*both(runs or [], before, after), fail_on)
+    check_html(html)
+    found = compared(*both(runs or [], before, after), fail_on, html)
     print_json(found) if json else print_csv(found) if csv else show_diff(found, top)
+    if html and not json and not csv:
+        console().print(f"page: {html}", markup=False)
     return exit_code(found.failed)
 
 
@@ -56,16 +64,19 @@ def both(runs: list[Path], before: list[Path], after: list[Path]) -> tuple[list[
     return (before, after) if before else (runs[:1], runs[1:])
 
 
-def compared(before: list[Path], after: list[Path], fail_on: list[str]) -> "Diff":
-    """Compare the runs in some directories."""
+def compared(before: list[Path], after: list[Path], fail_on: list[str], html: Path | None) -> "Diff":
+    """Compare the runs in some directories, and write the page if wanted."""
     from vmconc.analysis.diff import diff as compare
     from vmconc.analysis.diff import failed, sides
 
     asked = conditions(fail_on)
-    with reading():
-        old, new = sides(before, after)
+    seen: dict[Path, Charted] = {}
+    with reading(), looking(seen) if html else nullcontext() as look:
+        old, new = sides(before, after, look)
     with gating():
         held = failed(asked, old, new)
     found = compare(old, new)
     found.failed = held
+    if html:
+        write_page(html, found, fail_on, seen)
     return found

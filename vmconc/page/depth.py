@@ -25,15 +25,16 @@ def depth(run: Recorded) -> Section:
 def curves(found: Layers) -> list[Part]:
     """Return a chart of depths, and one of how many there were."""
     width = found.bin_ns / 1e6
-    depths, there = (series(found, fields) for fields in (("most", "mean", "least"), ("objects", "backings")))
-    for curve in depths:
-        curve[:] = [value if one.faults else None for one, value in zip(found.bins, curve, strict=True)]
+    depths, there = (
+        [series(found, field) for field in fields] for fields in (("most", "mean", "least"), ("objects", "backings"))
+    )
     return [
-        Curves(0, width, ["deepest", "mean", "least deep"], depths, "layers looked into"),
-        Curves(0, width, ["objects", "backing records"], there, "how many there were"),
+        Curves(0, [width] * 3, ["deepest", "mean", "least deep"], depths, "layers looked into"),
+        Curves(0, [width] * 2, ["objects", "backing records"], there, "how many there were"),
     ]
 
 
-def series(found: Layers, fields: tuple[str, ...]) -> list[list[float | None]]:
-    """Return a value for each bin, of each field."""
-    return [[float(getattr(one, field)) for one in found.bins] for field in fields]
+def series(found: Layers, field: str) -> list[float | None]:
+    """Return a value for each bin; where there was no fault it had no depth."""
+    always = field in ("objects", "backings")
+    return [float(getattr(one, field)) if always or one.faults else None for one in found.bins]

@@ -17,3 +17,15 @@ def lasting(nanoseconds: float) -> str:
 def often(count: int) -> str:
     """Write how often."""
     return "once" if count == 1 else f"{count:,} times"
+
+
+def quantity(value: float, unit: str) -> str:
+    """Write a figure of runs with its unit: ns, /s, or nothing, a count."""
+    if unit == "ns":
+        return lasting(value)
+    return f"{value:,.0f}" if not unit and value.is_integer() else f"{figure(value)}{unit}"
+
+
+def percent(value: float | None) -> str:
+    """Write by how much something changed."""
+    return "-" if value is None else f"{value:+,.1f} %"

@@ -13,25 +13,30 @@ from vmconc.export.stacks import WEIGHTS, root, stacked
 from vmconc.page.parts import Choice, Icicle, Lines, Part, Section
 from vmconc.page.recorded import Recorded
 
-Weighed = tuple[tuple[str, ...], int]  # frames, outermost first, and ns
+Frames = tuple[str, ...]  # outermost first
+Weighed = tuple[Frames, int]  # and ns
 FRAMES = 2000
 WAITED_OR_HELD = "from the top: the operation, the place in the source, the lock"
 CHARGED = "from the top: where the lock was got by who was in the way, the lock, where the waiter got it afterwards"
+NOTES = {"wait": WAITED_OR_HELD, "hold": WAITED_OR_HELD, "blame": CHARGED}
 TEXT = "The width is time. Click a frame to see it alone, the top one to go back."
 
 
 def flames(run: Recorded) -> Section:
     """Return a graph each by wait, hold and blame."""
-    name, found = root(run.events), stacked(run.used)
-    choices = []
-    for weight in ("wait", "hold"):
-        column = WEIGHTS.index(weight)
-        choices.append(
-            Choice(f"by {weight}", [icicle(name, [(s.frames, s.weights[column]) for s in found], WAITED_OR_HELD)])
-        )
-    if not run.events.lost:
-        choices.append(Choice("by blame", [icicle(name, charged(run, blame(run.events)), CHARGED)]))
+    name = root(run.events)
+    choices = [Choice(f"by {what}", [icicle(name, some, NOTES[what])]) for what, some in weighed(run).items()]
     return Section("flames", "Flame graphs", TEXT, choices)
+
+
+def weighed(run: Recorded) -> dict[str, list[Weighed]]:
+    """Return the stacks by what they are weighed with; with events lost nobody can be blamed."""
+    found = stacked(run.used)
+    told = {}
+    for what in ("wait", "hold"):
+        column = WEIGHTS.index(what)
+        told[what] = [(stack.frames, stack.weights[column]) for stack in found if stack.weights[column]]
+    return told if run.events.lost else told | {"blame": charged(run, blame(run.events))}
 
 
 def charged(run: Recorded, found: Blame) -> list[Weighed]:
@@ -48,12 +53,9 @@ def charged(run: Recorded, found: Blame) -> list[Weighed]:
     return told
 
 
-def icicle(name: str, stacks: Iterable[Weighed], note: str) -> Part:
-    """Put stacks together as a tree below a frame `name`; the value of a frame is what is below it."""
-    sums: dict[tuple[str, ...], int] = {}
-    for frames, weight in stacks:
-        for depth in range(len(frames) + 1):
-            sums[frames[:depth]] = sums.get(frames[:depth], 0) + weight
+def icicle(name: str, stacks: Iterable[Weighed], note: str, before: Iterable[Weighed] | None = None) -> Part:
+    """Put stacks together as a tree below a frame `name`; with `before`, frames also have their value there."""
+    sums = totals(stacks)
     if not sums.get(()):
         return Lines(["There is nothing of it."])
     kept = sorted((path for path in sums if sums[path] > 0), key=lambda path: (len(path), -sums[path]))
@@ -63,4 +65,15 @@ def icicle(name: str, stacks: Iterable[Weighed], note: str) -> Part:
     parents = [places[path[:-1]] if path else -1 for path in kept]
     labels = [path[-1] if path else name for path in kept]
     note += f"; left out: {left:,} innermost frames with least time" if left > 0 else ""
-    return Icicle(labels, parents, [sums[path] for path in kept], note)
+    old = totals(before or ())
+    values_before = [] if before is None else [old.get(path, 0) for path in kept]
+    return Icicle(labels, parents, [sums[path] for path in kept], values_before, note)
+
+
+def totals(stacks: Iterable[Weighed]) -> dict[Frames, int]:
+    """Return for each frame, by the frames that lead to it, the sum of what is below it."""
+    sums: dict[Frames, int] = {}
+    for frames, weight in stacks:
+        for depth in range(len(frames) + 1):
+            sums[frames[:depth]] = sums.get(frames[:depth], 0) + weight
+    return sums

@@ -1,5 +1,7 @@
 """In which order locks were asked for, as `vmconc order` has it."""
 
+from typing import NamedTuple
+
 from vmconc.analysis.order_told import OrderEdge, OrderRing
 from vmconc.locks.classes import MODE_NAMES, SHARED
 from vmconc.page.figures import often
@@ -15,6 +17,15 @@ TEXT = (
     "in their declared order, arrows down are on the right; one that goes against that order is dashed. "
     "Pale: both shared. The width says how often."
 )
+
+
+class Placed(NamedTuple):
+    """Where the nodes of a graph stand."""
+
+    nodes: list[str]
+    ranked: int  # so many of them have a rank
+    groups: dict[tuple[str, str], list[OrderEdge]]
+    left: str  # what is left out
 
 
 def ordering(run: Recorded) -> Section:
@@ -51,18 +62,23 @@ def said(edge: OrderEdge) -> str:
 
 
 def arcs(edges: list[OrderEdge], declared: list[str]) -> Arcs:
-    """Return the graph; modes of the same two nodes are one arrow.  What has no rank stands by its name."""
+    """Return the graph; modes of the same two nodes are one arrow."""
+    nodes, ranked, groups, left = placed(edges, declared)
+    found = [arc(nodes.index(held), nodes.index(wanted), some) for (held, wanted), some in groups.items()]
+    return Arcs(nodes, ranked, found, left)
+
+
+def placed(edges: list[OrderEdge], declared: list[str]) -> Placed:
+    """Return nodes in their declared order, what has no rank behind them by its name, and edges by their two nodes."""
     names = list(dict.fromkeys(name for edge in edges for name in (edge.held, edge.wanted)))
     used = set(names[:NODES])
     ranked = [name for name in declared if name in used]
-    nodes = ranked + sorted(used - set(ranked))
     groups: dict[tuple[str, str], list[OrderEdge]] = {}
     for edge in edges:
         if {edge.held, edge.wanted} <= used:
             groups.setdefault((edge.held, edge.wanted), []).append(edge)
-    found = [arc(nodes.index(held), nodes.index(wanted), some) for (held, wanted), some in groups.items()]
     left = f"left out: {len(names) - NODES:,} locks with rarer arrows" if len(names) > NODES else ""
-    return Arcs(nodes, len(ranked), found, left)
+    return Placed(ranked + sorted(used - set(ranked)), len(ranked), groups, left)
 
 
 def arc(source: int, target: int, edges: list[OrderEdge]) -> Arc:

@@ -7,7 +7,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-Cell = str | int | float | None  # None: there is no such number
+
+class Shown(msgspec.Struct):
+    """A number that is written in its own way, or a word that is marked."""
+
+    value: float | str | None  # sorted by; None: there is no such number
+    text: str
+    tone: str = ""  # good, bad, or neither
+
+
+Cell = str | int | float | Shown | None  # None: there is no such number
 
 
 class Fact(msgspec.Struct):
@@ -70,6 +79,18 @@ class Bars(msgspec.Struct, tag="bars"):
     from_ns: list[float]
     counts: list[int]
     total_ns: list[float]
+    before: list[int] = []  # how many there were; empty: nothing is compared
+    before_ns: list[float] = []
+
+
+class Pairs(msgspec.Struct, tag="pairs"):
+    """Two bars for each name: what was before, and what is after."""
+
+    title: str
+    names: list[str]
+    before: list[float]
+    after: list[float]
+    unit: str  # ns, or nothing: a count
 
 
 class Spans(msgspec.Struct, tag="spans"):
@@ -101,6 +122,7 @@ class Arc(msgspec.Struct):
     text: str
     wrong: bool
     shared: bool
+    side: str = ""  # new, gone or both; empty: nothing is compared
 
 
 class Arcs(msgspec.Struct, tag="arcs"):
@@ -116,7 +138,7 @@ class Curves(msgspec.Struct, tag="curves"):
     """How something changed: for each curve its name and a value for each bin of time, None: there is none."""
 
     begin_ms: float
-    width_ms: float
+    width_ms: list[float]  # of the bins of each curve
     names: list[str]
     values: list[list[float | None]]
     title: str
@@ -128,10 +150,11 @@ class Icicle(msgspec.Struct, tag="icicle"):
     labels: list[str]
     parents: list[int]
     values_ns: list[int]
+    before_ns: list[int]  # colours say how much has changed; empty: nothing is compared
     note: str = ""
 
 
-Part = Facts | Lines | Table | Heat | Bars | Spans | Flow | Arcs | Curves | Icicle
+Part = Facts | Lines | Table | Heat | Bars | Pairs | Spans | Flow | Arcs | Curves | Icicle
 
 
 class Choice(msgspec.Struct):

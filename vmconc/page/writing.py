@@ -8,7 +8,9 @@ import vmconc
 from vmconc.document import filled, titled
 from vmconc.page.parts import Section
 
-SCRIPTS = ("start", "table", "text", "charts", "heat", "bars", "spans", "flow", "arcs", "curves", "icicle", "page")
+SCRIPTS = (
+    "start", "table", "text", "charts", "heat", "bars", "pairs", "spans", "flow", "arcs", "curves", "icicle", "page",
+)  # fmt: skip
 
 
 def written(title: str, subtitle: str, sections: list[Section]) -> str:

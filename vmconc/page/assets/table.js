@@ -1,3 +1,8 @@
+// A cell may be a number or word with a text of its own.
+function own(cell) { return cell !== null && typeof cell === "object"; }
+
+function sortedBy(cell) { return own(cell) ? cell.value : cell; }
+
 // A table that sorts when a heading is clicked: the largest first, then the smallest first; rows of words from A.
 KINDS.table = (part) => {
   const body = make("tbody", {}), heads = part.columns.map((column, i) => headCell(part, column, i));
@@ -37,11 +42,12 @@ function bodyRow(part, row) {
   return make("tr", {}, ...row.map((value, i) => {
     const column = part.columns[i], bar = column.bar && value && row !== part.total ? `${Math.min(100, value)}%` : "";
     const style = bar ? `background: linear-gradient(to left, var(--bar) ${bar}, transparent ${bar})` : null;
+    if (own(value)) return make("td", {class: `${cellClass(part, i)} ${value.tone}`.trim()}, value.text);
     return make("td", {class: cellClass(part, i), style}, column.number && typeof value !== "string" ? figure(value) : value);
   }));
 }
 
 function sorted(rows, i, down) {  // what is no number comes last, either way
-  const order = (a, b) => (typeof a === "number" ? a - b : String(a).localeCompare(String(b), "en", {numeric: true}));
-  return rows.slice().sort((a, b) => (a[i] === null) - (b[i] === null) || (down ? -1 : 1) * order(a[i], b[i]));
+  const key = (row) => sortedBy(row[i]), order = (a, b) => (typeof a === "number" ? a - b : String(a).localeCompare(String(b), "en", {numeric: true}));
+  return rows.slice().sort((a, b) => (key(a) === null) - (key(b) === null) || (down ? -1 : 1) * order(key(a), key(b)));
 }
