@@ -55,6 +55,13 @@ def test_depth_and_objects_of_each_bin_are_as_by_hand():
     assert (found.total.objects, found.total.backings) == (2, 1)
 
 
+def test_a_record_that_is_freed_part_by_part_is_freed_once():
+    parts = [(0, STEP_FREE, OBJECT + place) for place in (0, 0x80, 0xC0)]
+    steps = [(0, STEP_MAKE, OBJECT), (0, STEP_MAKE, OBJECT + 0x100), *fault(0, 4), 4, *parts, *fault(0, 4)]
+    found = layers(depths(*steps, at_ends=[1, 1]), "", 2)
+    assert [row.objects for row in found.bins] == [2, 1] and found.total.objects == 2
+
+
 @pytest.mark.parametrize("bins", [1, 2, 3, 7, 40])
 def test_every_fault_is_in_one_bin(bins):
     found = layers(depths(*GROWING, at_ends=[1, 3, 2, 0]), "", bins)

@@ -78,9 +78,10 @@ def of_depths(begin: float, depth: np.ndarray, objects: int, backings: int) -> L
 def there_were(events: Events, name: str, edges: np.ndarray) -> tuple[np.ndarray, int]:
     """Return how many records of a table there were at each edge, and the most that there ever were."""
     table = events.run["recording"]["tables"].get(name, {"first": 0, "stride": 0, "capacity": 0})
-    lock, first = events.raw["lock"], table["first"]
-    inside = (lock >= first) & (lock < first + table["capacity"] * table["stride"])
-    rows = np.flatnonzero(inside & np.isin(events.action, (STEP_MAKE, STEP_FREE)))
+    rows = np.flatnonzero(np.isin(events.action, (STEP_MAKE, STEP_FREE)))
+    place, size = events.raw["lock"][rows] - table["first"], max(1, table["stride"])
+    # A record is freed part by part, each an event; the first part stands for all.
+    rows = rows[(place >= 0) & (place < table["capacity"] * size) & (place % size == 0)]
     order = np.argsort(events.raw["time"][rows], kind="stable")
     count = np.append(0, np.cumsum(np.where(events.action[rows] == STEP_MAKE, 1, -1)[order]))
     return count[np.searchsorted(events.raw["time"][rows][order], edges, "right")], int(count.max())
