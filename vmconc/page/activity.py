@@ -6,12 +6,11 @@ import numpy as np
 
 from vmconc.analysis.events import Events
 from vmconc.analysis.grouping import OPERATIONS, cpu_name
-from vmconc.analysis.held import page_in_pairs
 from vmconc.analysis.names import lock_name, site_name
-from vmconc.analysis.spans import Spans, pairs
+from vmconc.analysis.spans import Spans
+from vmconc.analysis.tracks import operations, page_ins
 from vmconc.locks.classes import CLASS_NAMES, CLASSES, MODE_NAMES
 from vmconc.page.recorded import Recorded
-from vmconc.schedule.steps import STEP_BEGIN, STEP_END
 
 OPERATION, PAGE_IN, WAIT, SHARED, EXCLUSIVE = range(5)  # kinds, also how they are drawn; of holds: + mode
 SHOWS = ("operation", "page-in", "waiting")  # in the lanes in front of those of classes
@@ -40,11 +39,12 @@ class Activity:
 
     def text(self, row: int) -> str:
         """Say what one span is."""
-        kind, cls = int(self.kind[row]), int(self.events.cls[self.begin[row]])
+        kind, begin = int(self.kind[row]), int(self.begin[row])
+        cls, there = int(self.events.cls[begin]), int(self.events.site[begin])
         if kind == OPERATION:
-            return f"{OPERATIONS[cls]} for lwp {self.site[row]}"
+            return f"{OPERATIONS[cls]} for lwp {there}"
         if kind == PAGE_IN:
-            return f"page-in at {site_name(self.events, int(self.site[row]))}"
+            return f"page-in at {site_name(self.events, there)}"
         lock = lock_name(self.events, int(self.lock[row])) if self.lock[row] else CLASS_NAMES[cls]
         does = "waits for" if kind == WAIT else f"holds {MODE_NAMES[kind - SHARED]}"
         return f"{does} {lock}, {site_name(self.events, int(self.site[row]))}"
@@ -53,12 +53,11 @@ class Activity:
 def activity(run: Recorded) -> Activity:
     """Return all that lasted, of the CPUs only: the disk holds nothing."""
     events, used = run.events, run.used
-    bounds = np.flatnonzero(np.isin(events.action, (STEP_BEGIN, STEP_END)))
-    operations, read = pairs(events, bounds, STEP_BEGIN, STEP_END), page_in_pairs(events)
-    parts = [plain(events, *operations, OPERATION), plain(events, *read, PAGE_IN)]
-    parts += [
-        of_locks(used.waited, WAIT, WAIT),
-        of_locks(used.held, used.held.mode + SHARED, used.held.cls + len(SHOWS)),
+    parts = [
+        placed(operations(events), OPERATION, OPERATION),
+        placed(page_ins(events), PAGE_IN, PAGE_IN),
+        placed(used.waited, WAIT, WAIT),
+        placed(used.held, used.held.mode + SHARED, used.held.cls + len(SHOWS)),
     ]
     lane, kind, begin, end, site, lock = (np.concatenate(column) for column in zip(*parts, strict=True))
     cpu, time = events.cpu[begin].astype(np.int32), events.raw["time"]
@@ -69,13 +68,7 @@ def activity(run: Recorded) -> Activity:
     return Activity(events, lane, kind, begin, end, time[begin], time[end], site, lock)
 
 
-def plain(events: Events, begin: np.ndarray, end: np.ndarray, kind: int) -> tuple[np.ndarray, ...]:
-    """Return lane, kind, beginning, end, site and lock of what is no lock's."""
-    same = np.full(len(begin), kind, np.uint8)
-    return same, same, begin, end, events.site[begin], np.zeros(len(begin), np.int64)
-
-
-def of_locks(spans: Spans, kind: np.ndarray | int, lane: np.ndarray | int) -> tuple[np.ndarray, ...]:
-    """Return the same of waits or holds."""
+def placed(spans: Spans, kind: np.ndarray | int, lane: np.ndarray | int) -> tuple[np.ndarray, ...]:
+    """Return lane, kind, beginning, end, site and lock of spans."""
     kinds, lanes = (np.zeros(len(spans.begin), np.uint8) + np.uint8(0) + what for what in (kind, lane))
     return lanes.astype(np.uint8), kinds.astype(np.uint8), spans.begin, spans.end, spans.site, spans.lock
