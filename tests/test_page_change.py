@@ -1,4 +1,4 @@
-"""The page about a comparison: its figures are those of both sides, worked out by hand, and a browser shows all of it."""
+"""The page about a comparison: its figures are of both sides, worked out by hand, and a browser shows all of it."""
 
 import json
 
@@ -99,6 +99,21 @@ def test_an_edge_of_both_sides_is_neither(tmp_path):
     assert found == {"vm_object": "new", "vm_page": "both"}
 
 
+def test_of_an_edge_of_both_sides_it_is_said_that_a_mode_is_new(tmp_path):
+    shared = took(1, MAP, S), took(1, BUSY), gave(1, BUSY), gave(1, MAP, S)
+    section = sections_of(tmp_path, [told(*BEFORE)], [told(*BEFORE, *shared)])["order"]
+    (arc,) = parts(section, "arcs")[0]["arcs"]
+    assert (arc["side"], arc["word"]) == ("both", "a mode new")
+    assert "both, 1 before, 1 after: vm_map exclusive" in arc["text"]
+    assert "new, 0 before, 1 after: vm_map shared" in arc["text"]
+
+
+def test_an_edge_against_the_declared_order_says_so(tmp_path):
+    wrong = took(0, BUSY), took(0, MAP), gave(0, MAP), gave(0, BUSY)
+    section = sections_of(tmp_path, [told(*BEFORE)], [told(*BEFORE, *wrong)])["order"]
+    assert [arc["word"] for arc in parts(section, "arcs")[0]["arcs"] if arc["wrong"]] == ["new, against the order"]
+
+
 def test_bars_are_the_figures_of_the_table(both):
     bars = parts(both["contention"], "pairs")[0]
     values = dict(zip(bars["names"], zip(bars["before"], bars["after"], strict=True), strict=True))
@@ -155,7 +170,7 @@ def test_in_what_runs_differ_and_which_conditions_hold_is_said(tmp_path, capsys)
 
 def test_of_counted_runs_there_are_the_figures_only(tmp_path, capsys):
     counted = {"program": "x", "protocol": "backing", "wall_seconds": 1, "faults": 9, "faults_per_cpu_second": 5}
-    counted |= {"locks": {"vm_map": {"shared": 3, "exclusive": 4, "contended": 2, "wait_ns": 100}}, "ending": None}
+    counted |= {"locks": {"vm_map": {"shared": 3, "exclusive": 4, "contended": 2, "wait_ns": 100}}}
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text(json.dumps(counted))
@@ -196,7 +211,8 @@ seen.charts = charts.map((node) => count(node, "svg.main-svg") > 0);
 seen.shapes = [".barlayer .point", ".slice", ".scatterlayer .js-line"].map(
   (selector) => charts.reduce((sum, node) => sum + count(node, selector), 0));
 seen.words = [...document.querySelectorAll("svg.arcs text.word")].map((node) => node.textContent).sort();
-seen.changes = charts.flatMap((node) => [...node.querySelectorAll(".slicetext")]).map((node) => node.textContent).join();
+const slices = charts.flatMap((node) => [...node.querySelectorAll(".slicetext")]);
+seen.changes = slices.map((text) => text.textContent).join();
 document.title = JSON.stringify(seen);
 }"""
 

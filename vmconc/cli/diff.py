@@ -66,11 +66,13 @@ def both(runs: list[Path], before: list[Path], after: list[Path]) -> tuple[list[
 
 def compared(before: list[Path], after: list[Path], fail_on: list[str], html: Path | None) -> "Diff":
     """Compare the runs in some directories, and write the page if wanted."""
+    from vmconc.analysis.allocation import keep_memory
     from vmconc.analysis.diff import diff as compare
     from vmconc.analysis.diff import failed, sides
 
     asked = conditions(fail_on)
     seen: dict[Path, Charted] = {}
+    keep_memory()
     with reading(), looking(seen) if html else nullcontext() as look:
         old, new = sides(before, after, look)
     with gating():

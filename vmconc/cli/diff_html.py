@@ -21,10 +21,8 @@ def looking(seen: "dict[Path, Charted]") -> Iterator["Look"]:
     from rich.console import Console
     from rich.progress import Progress
 
-    from vmconc.analysis.allocation import keep_memory
     from vmconc.page.change.charted import charted
 
-    keep_memory()
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading runs", total=None)
 

@@ -11,11 +11,9 @@ from rich.text import Text
 from vmconc.analysis.changes import NO_INTERVAL, Change
 from vmconc.analysis.diff import Diff, EdgeCount, Side
 from vmconc.cli.show import console
-from vmconc.cli.show_report import figure, print_wide
+from vmconc.cli.show_report import print_wide
+from vmconc.page.figures import percent, quantity
 
-SCALES: dict[str, list[tuple[float, str]]] = {
-    "ns": [(1e9, " s"), (1e6, " ms"), (1e3, " µs"), (1, " ns")], "/s": [(1, "/s")], "": [(1, "")],
-}  # fmt: skip
 STYLES = {"worse": "bold red", "new": "bold red", "moved here": "bold red", "better": "green", "fixed": "green"}
 EDGES_SHOWN = 10
 
@@ -68,19 +66,6 @@ def table(rows: list[Change], pairs: int) -> Table:
         verdict = "-" if row.verdict == NO_INTERVAL else row.verdict
         shown.add_row(Text(row.figure), *values, interval, Text(verdict, STYLES.get(verdict, "")))
     return shown
-
-
-def quantity(value: float, unit: str) -> str:
-    """Write a value with its unit; a count without."""
-    if not unit and value.is_integer():
-        return f"{value:,.0f}"
-    size, name = next((each for each in SCALES[unit] if value >= each[0]), SCALES[unit][-1])
-    return f"{figure(value / size)}{name}"
-
-
-def percent(value: float | None) -> str:
-    """Write a change."""
-    return "-" if value is None else f"{value:+,.1f} %"
 
 
 def show_hot_spot(out: Console, found: Diff) -> None:

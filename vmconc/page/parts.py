@@ -123,6 +123,7 @@ class Arc(msgspec.Struct):
     wrong: bool
     shared: bool
     side: str = ""  # new, gone or both; empty: nothing is compared
+    word: str = ""  # written beside it
 
 
 class Arcs(msgspec.Struct, tag="arcs"):

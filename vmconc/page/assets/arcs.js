@@ -31,8 +31,7 @@ function arcNode(arc, middle, half, reach, y, most) {
   const path = draw("path", {d: `M${x} ${from} C${bulge} ${from} ${bulge} ${to} ${x + side * 7} ${to}`, class: kind,
     "stroke-width": 1 + 3 * Math.log(1 + arc.count) / Math.log(1 + most)});
   const tip = draw("path", {d: `M${x} ${to} l${side * 9} -4.5 v9 z`, class: `tip ${kind}`});
-  const words = [arc.side === "both" ? "" : arc.side, arc.side && arc.wrong ? "against the order" : ""].filter(Boolean).join(", ");
-  const word = words ? draw("text", {x: out, y: (from + to) / 2 + 4, class: "word", "text-anchor": "middle"}, words) : null;
+  const word = arc.word ? draw("text", {x: out, y: (from + to) / 2 + 4, class: "word", "text-anchor": "middle"}, arc.word) : null;
   const node = draw("g", {class: "arc"}, draw("title", {}, arc.text), path, tip, word);
   node.ends = [arc.source, arc.target];
   return node;

@@ -1,7 +1,7 @@
 // Where the axis of time has its marks: at powers of ten, and between them if there are few.
 function marks(low, high) {
-  const steps = high - low > 3 * Math.log2(10) ? [1] : [1, 2, 5];
-  return Array.from({length: 12}, (_, i) => steps.map((step) => step * 10 ** i)).flat();
+  const decades = (high - low) / Math.log2(10), steps = decades > 3 ? [1] : [1, 2, 5], apart = decades > 6 ? 2 : 1;
+  return Array.from({length: 12}, (_, i) => steps.map((step) => step * 10 ** (i * apart))).flat();
 }
 
 // All histograms of a choice have the same axis of time, so that they can be compared.
@@ -18,8 +18,8 @@ KINDS.bars = (part, parts) => captioned(chart(210, part.title, () => {
     hovertemplate: "%{text}<extra></extra>", marker: {color: colour("held"), line: {width: 1, color: colour("paper")}}};
   const most = Math.log10(Math.max(...parts.flatMap((one) => [...one.counts, ...one.before])));
   return [part.before.length ? [trace, ...outline(part, edges, width, trace)] : [trace], {barmode: "overlay", margin: {l: 55, r: 10, t: 6, b: 40},
-    xaxis: axis("lasted", {range: [low, high], tickvals: ticks.map(Math.log2), ticktext: ticks.map(lasting)}),
-    yaxis: axis("times", {type: "log", range: [-0.3, most + 0.25], dtick: most > 4 ? 2 : 1, fixedrange: true})}];
+    xaxis: axis("lasted", {range: [low, high], tickvals: ticks.map(Math.log2), ticktext: ticks.map(lasting), tickangle: 0}),
+    yaxis: axis("times", {type: "log", range: [-0.3, most + 0.25], dtick: most > 4 ? 2 : most > 1.5 ? 1 : "D2", fixedrange: true})}];
 }), part.title);
 
 const NONE = 0.1;  // drawn below the axis, which is logarithmic

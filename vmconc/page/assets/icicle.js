@@ -9,7 +9,7 @@ KINDS.icicle = (part) => captioned(chart(330, part.note, () => {
     tiling: {orientation: "v"}, pathbar: {visible: true}, marker: {colors: shares, colorscale: "Cividis", cmin: 0, cmax: 100,
       line: {width: 1, color: colour("paper")}, colorbar: {title: {text: "% of all", side: "right"}, thickness: 12, outlinewidth: 0}, showscale: true}};
   if (part.before_ns.length) compared(part, trace);
-  return [[trace], {margin: {l: 10, r: 10, t: 26, b: 10}}];
+  return [[trace], {margin: {l: 10, r: 10, t: 26, b: 10}, uniformtext: {minsize: 11, mode: "hide"}}];
 }), part.note);
 
 const TIMES = 3;  // the colours end at 2 to this, and at its inverse

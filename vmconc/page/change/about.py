@@ -29,7 +29,7 @@ def fact(row: Change) -> Fact:
     said = row.verdict if row.change_percent == 0 or row.change_percent is None else percent(row.change_percent)
     more = f"{quantity(row.before, row.unit)} before, {quantity(row.after, row.unit)} after; {row.verdict}"
     if row.low_percent is not None:
-        more += f", 95 %: {percent(row.low_percent)} … {percent(row.high_percent)}"
+        more += f", interval {percent(row.low_percent)} … {percent(row.high_percent)}"
     return Fact(NAMES[row.figure], said, more, TONES.get(row.verdict, ""))
 
 

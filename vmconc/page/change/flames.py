@@ -14,8 +14,8 @@ NUMBERS = [Column("before ms"), Column("after ms"), Column("change ms"), Column(
 LOST = Lines(["Not known: events were lost, and who holds what is known only from all of them."], "bad")
 TEXT = (
     "The width is time in all runs after; the colour says how it has changed: blue is less than before, orange more, "
-    "and each frame says it in figures. What only the runs before had has no width: it is in the table, with the word "
-    "gone. Click a frame to see it alone, the top one to go back."
+    "and each frame says it in figures, small ones when pointed at. What only the runs before had has no width: it is "
+    "in the table, with the word gone. Click a frame to see it alone, the top one to go back."
 )
 
 

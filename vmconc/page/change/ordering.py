@@ -10,9 +10,9 @@ WORDS = ("side", "held", "its mode", "asked for", "mode", "held since, first tim
 COLUMNS = [*(Column(word, number=False) for word in WORDS), Column("times before"), Column("times after")]
 TEXT = (
     "An arrow leads from what a CPU held to what it asked for meanwhile, and might have had to wait for. Dashed, with "
-    "the word new: in the runs after only. Dotted, with the word gone: in the runs before only. Pale: on both sides, "
-    "perhaps in other modes, which the table tells apart. Classes stand in their declared order, arrows down are on "
-    "the right. The width says how often."
+    "the word new: in the runs after only. Dotted, with the word gone: in the runs before only. Pale: on both sides; "
+    "if a mode is new or gone, it says so. Classes stand in their declared order, arrows down are on the right. The "
+    "width says how often."
 )
 
 
@@ -47,8 +47,18 @@ def arc(source: int, target: int, edges: list[OrderEdge], before: Edges, after: 
         f"{side_of([key], before, after)}, {times(key, before):,} before, {times(key, after):,} after: {said(edge)}"
         for key, edge in zip(keys, edges, strict=True)
     )
-    side = side_of(keys, before, after)
-    return Arc(source, target, count, text, any(edge.violates for edge in edges), side == BOTH, side)
+    side, wrong = side_of(keys, before, after), any(edge.violates for edge in edges)
+    words = [changed(keys, before, after), "against the order" if wrong else ""]
+    return Arc(source, target, count, text, wrong, side == BOTH, side, ", ".join(filter(None, words)))
+
+
+def changed(keys: list[EdgeKey], before: Edges, after: Edges) -> str:
+    """Say in a word what has changed of an arrow."""
+    sides = {side_of([key], before, after) for key in keys}
+    if sides in ({NEW}, {GONE}):
+        return sides.pop()
+    words = {NEW: "a mode new", GONE: "a mode gone"}
+    return ", ".join(words[side] for side in words if side in sides)
 
 
 def times(key: EdgeKey, edges: Edges) -> int:
