@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmconc.analysis.changes import FIXED, NEW, NO_INTERVAL, PAIRS_LEAST, SAME, UNSURE, change
-from vmconc.analysis.diff import MOVED_HERE, diff
+from vmconc.analysis.conditions import parse
+from vmconc.analysis.diff import MOVED_HERE, diff, failed
 from vmconc.analysis.figures import MEASURES, counted, figures
 from vmconc.analysis.hotspot import hot_spot
 from vmconc.analysis.order_told import ordered
@@ -285,7 +286,7 @@ def test_with_events_lost_it_is_said_and_what_is_not_known_is_no_figure(tmp_path
     _, out, _ = command(capsys, run, whole)
     assert "3 events lost" in out and "lock-order edge" not in out and "io.count" not in out and "blame." not in out
     code, _, said = command(capsys, run, run, "--fail-on", "vm_map.io.count>0")
-    assert code == 2 and "io.count is not known of vm_map" in said
+    assert code == 2 and "3 events were lost, so no condition on its figures can be judged" in said
 
 
 @pytest.mark.parametrize(
@@ -312,3 +313,20 @@ def test_what_is_asked_wrongly_is_said_in_a_line(arguments, complaint, tmp_path,
     words = [str(tmp_path / word) if word in ("A", "B", "C", "D", "OUT") else word for word in arguments]
     code, out, said = command(capsys, *words)
     assert code == 2 and complaint in out + said
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "grown"),
+    [([0, 0, 1], [0, 0, 0], False), ([0, 0, 5], [0, 0, 4], False), ([0, 0, 0], [0, 1, 1], True)],
+)
+def test_a_figure_that_fell_to_nothing_or_stays_there_has_not_grown(before, after, grown):
+    sides = ([Measured("x", {}, {"vm_map.contended": float(value)}) for value in side] for side in (before, after))
+    assert bool(failed([parse("vm_map.contended>+10%")], *sides)) == grown
+
+
+def test_what_was_run_differently_is_warned_of():
+    steps = [took(0, MAP), gave(0, MAP)]
+    one, other = measured(*steps, operations=164, options={"delays": []}), measured(
+        *steps, operations=1060, options={"delays": ["5us@vm_map"]}
+    )
+    assert {line.split(" ")[0] for line in diff([one], [other]).warnings} == {"operations", "delays"}

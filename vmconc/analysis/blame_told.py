@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from vmconc.analysis.blame import HOLDER, NOBODY, UNKNOWN, WRITER, Blame, blame
-from vmconc.analysis.events import Events, RunError, load
+from vmconc.analysis.events import Events, load_all
 from vmconc.analysis.groups import group_starts
 from vmconc.analysis.names import site_name
 from vmconc.locks.classes import CLASS_NAMES
@@ -41,9 +41,7 @@ class Blamed(msgspec.Struct):
 
 def blame_of_run(path: Path, by: str, classes: list[int], chain: bool = False) -> Blamed:
     """Return the blame of a run directory.  Raises RunError if it has no events, or not all of them."""
-    events = load(path)
-    if events.lost:
-        raise RunError(f"{path}: {events.lost:,} events were lost, and who holds what is known only from all of them")
+    events = load_all(path)
     return blamed(events, str(path), by, classes, chain)
 
 

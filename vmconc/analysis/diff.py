@@ -91,15 +91,24 @@ def diff(before: list[Measured], after: list[Measured]) -> Diff:
 
 
 def failed(conditions: list[Condition], before: list[Measured], after: list[Measured]) -> list[str]:
-    """Return the conditions that hold, each with its figure.  Raises ConditionError."""
+    """Return the conditions that hold, each with its figure.  Raises ConditionError; RunError if events were lost."""
+    for run in before + after:
+        if conditions and run.lost:
+            raise RunError(f"{run.path}: {run.lost:,} events were lost, so no condition on its figures can be judged")
     for condition in conditions:
         check(condition, known(before + after), relative=True)
     told = []
     for condition in conditions:
         found = changed(condition.figure, before, after)
-        percent = math.inf if found.change_percent is None else found.change_percent
-        told.append(condition.told(percent if condition.relative else found.after))
+        told.append(condition.told(percent(found) if condition.relative else found.after))
     return [each for each in told if each]
+
+
+def percent(found: Change) -> float:
+    """Return a change in percent; from nothing to something it is without bounds."""
+    if found.change_percent is None:
+        return math.inf if found.after > found.before else 0.0
+    return found.change_percent
 
 
 def changed(name: str, before: list[Measured], after: list[Measured]) -> Change:

@@ -122,6 +122,14 @@ def read_run(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} is no run: run.json cannot be read; name a directory below --runs-dir") from error
 
 
+def load_all(path: Path) -> Events:
+    """Return the events of a run directory of which none was lost.  Raises RunError, naming it, if one was."""
+    events = load(path)
+    if events.lost:
+        raise RunError(f"{path}: {events.lost:,} events were lost, and what was held is known only from all of them")
+    return events
+
+
 def load(path: Path) -> Events:
     """Return the events of a run directory.  Raises RunError, naming it, if there are none."""
     run = read_run(path)

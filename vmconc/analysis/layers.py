@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from vmconc.analysis.events import Events, RunError, load
+from vmconc.analysis.events import Events, RunError, load_all
 from vmconc.analysis.summary import Summary, extent, faults, summarise
 from vmconc.analysis.usage import usage
 from vmconc.schedule.steps import STEP_FREE, STEP_MAKE
@@ -35,8 +35,8 @@ class Layers(msgspec.Struct):
 
 
 def layers_run(path: Path, bins: int) -> Layers:
-    """Return a run's depth in so many bins.  Raises RunError as `load` and `layers` do."""
-    return layers(load(path), str(path), bins)
+    """Return a run's depth in so many bins.  Raises RunError as `load_all` and `layers` do."""
+    return layers(load_all(path), str(path), bins)
 
 
 def layers(events: Events, run_dir: str, bins: int) -> Layers:

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from vmconc.analysis.confidence import HIGH, LOW, WRITER, judged
-from vmconc.analysis.events import Events, load
+from vmconc.analysis.events import Events, load_all
 from vmconc.analysis.groups import group_starts
 from vmconc.analysis.names import lock_name, site_name
 from vmconc.analysis.order import Edges, Order, class_name, lock_order, violates
@@ -67,9 +67,8 @@ class Ordered(msgspec.Struct):
 
 
 def order_of_run(path: Path, instances: bool = False) -> Ordered:
-    """Return the lock-order graph of a run directory.  Raises RunError if nothing was recorded there."""
-    events = load(path)
-    return ordered(events, str(path), instances)
+    """Return the lock-order graph of a run directory.  Raises RunError if it has no events, or not all of them."""
+    return ordered(load_all(path), str(path), instances)
 
 
 def ordered(events: Events, run_dir: str, instances: bool = False) -> Ordered:

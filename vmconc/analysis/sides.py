@@ -13,9 +13,12 @@ from vmconc.analysis.order_told import Ordered, ordered
 
 EdgeCounts = dict[str, int]  # by name of the edge
 Look = Callable[[Path, Events, Ordered], None]  # sees every recorded run while its events are in memory
-SAME = ("program", "mode", "cpus", "threads", "seed", "rounds")  # of run.json, wherever runs should be alike
+SAME = ("program", "mode", "cpus", "threads", "seed", "rounds", "operations", "settings")  # of run.json
 SAME_MACHINE = ("system", "processor", "cores", "cores_allowed")
-SAME_OPTIONS = ("frames", "io_latency", "io_bandwidth", "io_error_rate", "heuristic", "bugs")
+SAME_OPTIONS = (
+    "frames", "io_latency", "io_bandwidth", "io_error_rate", "heuristic", "bugs", "delays", "ring", "drop", "tables",
+    "checks", "fail_fast",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

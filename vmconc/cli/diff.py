@@ -75,7 +75,7 @@ def compared(before: list[Path], after: list[Path], fail_on: list[str], html: Pa
     keep_memory()
     with reading(), looking(seen) if html else nullcontext() as look:
         old, new = sides(before, after, look)
-    with gating():
+    with reading(), gating():
         held = failed(asked, old, new)
     found = compare(old, new)
     found.failed = held

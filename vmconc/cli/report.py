@@ -71,7 +71,7 @@ def summed_up(
 ) -> "tuple[Report, list[str]]":
     """Return the report on a recorded or timed run, and the conditions that hold of it."""
     from vmconc.analysis.conditions import failed
-    from vmconc.analysis.events import RunError, load
+    from vmconc.analysis.events import RunError, load, load_all
     from vmconc.analysis.figures import figures
     from vmconc.analysis.report import report
     from vmconc.analysis.timed_report import report_timed
@@ -79,7 +79,7 @@ def summed_up(
 
     with reading():
         if not is_timed(run):
-            events = load(run)
+            events = load_all(run) if asked else load(run)
             with gating():
                 held = failed(asked, figures(events)) if asked else []
             return report(events, str(run), by, sort, top, classes), held

@@ -56,6 +56,7 @@ class LockRun(msgspec.Struct):
     recording: Recording | None = None
     checked: Checked | None = None
     run_dir: str = ""
+    settings: dict[str, int] = {}  # options of the program's file
     options: dict[str, Any] = {}
     machine: dict[str, Any] = {}
     versions: dict[str, str] = {}
@@ -81,7 +82,7 @@ def run_locks(path: str, given: dict[str, int], rounds: int, options: RunOptions
         segment, works = prepare(module, rounds, options)
         directory.announce(segment.fd, "", options.mode, program=(str(Path(path).resolve()), given))
         result = conduct(segment, works, options, directory.path)
-        result.options = said(options)
+        result.options, result.settings = said(options), given
         result.program, result.run_dir = Path(path).stem, str(directory.path)
         leave(directory, result, options, show)
         return result
