@@ -34,6 +34,7 @@ from vmconc.cli.main import app
 from vmconc.coordinator.single import run_once
 from vmconc.locks.classes import CLASS_NAMES, VM_MAP, VM_OBJECT
 from vmconc.memory.jit import jit_off
+from vmconc.page.run import run_page
 from vmconc.schedule.steps import STEP_LOSE, STEP_READ, STEP_READ_DONE, STEP_REOWN, STEP_SLEEP
 from vmconc.vm.opcodes import FORK, TOUCH
 
@@ -211,3 +212,24 @@ def test_a_report_says_what_the_cpus_counted(protocol, tmp_path):
     found = {row.name: (row.shared, row.exclusive, row.contended) for row in summed(events, "class").rows}
     counted = {name: (locks.shared, locks.exclusive, locks.contended) for name, locks in result.locks.items()}
     assert found == {name: counts for name, counts in counted.items() if any(counts)}
+
+
+def test_what_was_switched_on_and_how_the_run_ended_is_said_first(tmp_path, capsys):
+    events = story(took(0, MAP), gave(0, MAP))
+    events.run["options"] = {"bugs": ["B4"], "delays": ["5us@vm_map"]}
+    events.run["ending"] = {"message": "deadlock of 2 CPUs", "report": ["cpu 0 waits for cpu 1"]}
+    events.run["violations"] = [{"text": "one"}, {"text": "two"}]
+    run = str(write_run(tmp_path / "run", events))
+    assert guarded(app, ["report", run]) == 0
+    out = capsys.readouterr().out
+    assert "story under backing with B4, --delay 5us@vm_map on 2 CPUs" in out
+    assert "ended      deadlock of 2 CPUs" in out and "violations 2 told by run.json" in out
+    data = run_page(events, run, lambda name: None)
+    assert all(text in data for text in ("with B4", "deadlock of 2 CPUs", "cpu 0 waits for cpu 1", '"two"'))
+
+
+def test_a_program_about_locks_has_threads_and_no_faults(tmp_path, capsys):
+    run = str(write_run(tmp_path / "run", story(took(0, MAP), gave(0, MAP), protocol="")))
+    assert guarded(app, ["report", run]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("story on 2 threads (recorded") and "faults" not in out

@@ -93,6 +93,7 @@ def test_histograms_have_the_totals_of_the_report(tmp_path):
     waits = histograms_timed(path, "wait", False, []).histograms
     assert [(one.cls, one.count, one.total_ns) for one in waits] == [("vm_map", 2, 1050.0), ("vm_object", 1, 20.0)]
     assert [bin_.count for bin_ in waits[0].bins if bin_.count] == [1, 1]
+    assert [sum(bin_.total_ns for bin_ in one.bins) for one in waits] == pytest.approx([1050.0, 20.0])
     held = histograms_timed(path, "hold", True, []).histograms
     assert {(one.cls, one.mode): one.count for one in held} == {
         ("vm_map", "shared"): 1, ("vm_map", "exclusive"): 3, ("vm_object", "exclusive"): 2,

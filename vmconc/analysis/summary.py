@@ -1,5 +1,7 @@
 """The head of every report: what ran, how fast, how much of it was waiting, and what was not seen."""
 
+from typing import Any
+
 import msgspec
 import numpy as np
 
@@ -43,6 +45,15 @@ class Summary(msgspec.Struct):
     ring_waits: int  # times that a CPU waited until events were written
     unfinished_waits: int  # in no figure
     unfinished_holds: int
+    switched_on: list[str] = []  # bugs and delays
+    ending: list[str] = []  # why the run did not end by itself
+    found: list[str] = []  # the violations that its CPUs, and the check at rest, have found
+
+    @property
+    def under(self) -> str:
+        """Return the protocol, and what is switched on in it, as part of a sentence; empty: there is neither."""
+        protocol = f" under {self.protocol}" if self.protocol else ""
+        return protocol + (f" with {', '.join(self.switched_on)}" if self.switched_on else "")
 
     @property
     def faults_per_second(self) -> float:
@@ -60,7 +71,19 @@ def summarise(events: Events, run_dir: str, used: Usage) -> Summary:
         len(acquired.begin), len(waited.begin), wait_ns, 100 * wait_ns / max(1.0, seconds * 1e9 * events.cpus),
         len(events.raw), events.lost, sum(run["recording"]["waits"]),
         int((events.action == STEP_WAIT).sum()) - len(waited.begin), int((events.gain > 0).sum()) - len(held.begin),
+        **told_by_run(run),
     )  # fmt: skip
+
+
+def told_by_run(run: dict[str, Any]) -> dict[str, list[str]]:
+    """Return what run.json says besides the events: what was switched on, how the run ended, what was found in it."""
+    options, ending = run.get("options") or {}, run.get("ending") or {}
+    violations = [found["text"] if isinstance(found, dict) else found for found in run.get("violations") or []]
+    return {
+        "switched_on": [*options.get("bugs", []), *(f"--delay {word}" for word in options.get("delays", []))],
+        "ending": [ending["message"], *ending.get("report", [])] if ending.get("message") else [],
+        "found": violations,
+    }
 
 
 def extent(events: Events) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Histograms of a run in mode `timed`, in the same bins as those of a recorded one.
 
-A bin of ticks is narrower than one of these, and counts where its middle lies; so does its time.  Totals are exact.
+A bin of ticks is narrower than one of these, and counts where its middle lies; so does its time, in proportion to the
+total, which is exact.
 """
 
 from pathlib import Path
@@ -38,5 +39,7 @@ def histogram(cls: str, mode: str, times: list[Times], tick: float) -> Histogram
     first = int(number.min())
     counts = np.bincount(number - first, weights=count)
     spent = np.bincount(number - first, weights=count * middle)
+    total = sum(one.total for one in times) * tick
+    spent *= total / max(1.0, spent.sum())
     bins = [Bin(bin_edge(first + i), int(counts[i]), float(spent[i])) for i in range(len(counts))]
-    return Histogram(cls, mode, int(count.sum()), sum(one.total for one in times) * tick, bins)
+    return Histogram(cls, mode, int(count.sum()), total, bins)

@@ -14,7 +14,7 @@ import numpy as np
 from vmconc.analysis.events import RunError
 from vmconc.analysis.report import SORTS, Report
 from vmconc.analysis.rows import Columns, nanoseconds, ordered, percent, rows_of
-from vmconc.analysis.summary import Lasted, Summary
+from vmconc.analysis.summary import Lasted, Summary, told_by_run
 from vmconc.analysis.tally import Times as Tally
 from vmconc.analysis.timing import Times, Timing, load_timing
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
@@ -57,12 +57,12 @@ def columns(wanted: list[Times], group: list[int], groups: int, tick: float) -> 
     waited, held = (tally(wanted, group, groups, what) for what in (WAITED, HELD))
     shared, exclusive = (tally(wanted, group, groups, TAKEN, mode).count for mode in MODE_NAMES.values())
     acquired = tally(wanted, group, groups, TAKEN).count
-    unknown = np.full(groups, np.nan)
-    if not np.array_equal(shared + exclusive, acquired):  # histograms of locks are of both modes
-        shared = exclusive = unknown
+    unknown, contended = np.full(groups, np.nan), percent(waited.count, acquired)
+    if not np.array_equal(shared + exclusive, acquired):  # histograms of locks: of both modes, and from a wait on
+        shared = exclusive = contended = unknown
     return {
         "acquired": acquired, "shared": shared, "exclusive": exclusive, "contended": waited.count, "holds": held.count,
-        "contended_percent": percent(waited.count, acquired), "wait_percent": percent(waited.total, waited.total.sum()),
+        "contended_percent": contended, "wait_percent": percent(waited.total, waited.total.sum()),
         "bounces": unknown, "bounces_percent": unknown,
         **nanoseconds("wait", waited, tick), **nanoseconds("hold", held, tick),
     }  # fmt: skip
@@ -105,6 +105,7 @@ def summary(run: dict[str, Any], timing: Timing, run_dir: str) -> Summary:
         run_dir, run["program"], run.get("protocol", ""), cpus, "timed", run.get("seed", 0), seconds,
         counted(run.get("faults", 0)), counted(run.get("pageins", 0)), taken, sum(sum(t.bins.values()) for t in waits),
         wait_ns, 100 * wait_ns / max(1.0, seconds * 1e9 * cpus), 0, 0, 0, 0, taken - ended,
+        **told_by_run(run),
     )  # fmt: skip
 
 

@@ -81,6 +81,8 @@ def edges_of(events: Events, columns: int, part: tuple[int, int]) -> np.ndarray:
     """Return where the columns begin and end, in ticks; none is empty.  Raises RunError if nothing is left."""
     first, last = extent(events)
     begin, end = (events.run["recording"]["ticks"][0] + round(time / events.tick) for time in part)
+    if (events.action == STEP_WAIT).sum() > (events.action == STEP_WAITED).sum():  # one lasts until the run's end
+        last = max(last, events.run["recording"]["ticks"][1])
     low, high = max(first, begin), min(last, end) if part[1] else last
     if low >= high:
         there = " to ".join(f"{events.nanoseconds(tick) / 1e6:.6f} ms" for tick in (first, last))

@@ -67,11 +67,17 @@ def show_report(found: Report) -> None:
 def show_summary(out: Console, run: Summary) -> None:
     """Print what ran, how fast, how much of it was waiting, and what was not seen."""
     out.print(
-        f"{run.program} under {run.protocol} on {run.cpus} CPUs ({run.mode}, seed {run.seed}): {run.seconds:.3f} s"
+        f"{run.program}{run.under} on {run.cpus} {'CPUs' if run.protocol else 'threads'} "
+        f"({run.mode}, seed {run.seed}): {run.seconds:.3f} s"
         f"{' from the first event to the last' if run.events else ''}", markup=False,
     )  # fmt: skip
-    out.print(f"faults     {said_lasted(run.faults)}; {run.faults_per_second:,.0f} per second", markup=False)
-    out.print(f"page-ins   {said_lasted(run.page_ins)}", markup=False)
+    for line in run.ending[:1]:
+        out.print(f"ended      {line}", markup=False, style="bold red")
+    if run.found:
+        out.print(f"violations {len(run.found):,} told by run.json", markup=False, style="bold red")
+    if run.protocol:
+        out.print(f"faults     {said_lasted(run.faults)}; {run.faults_per_second:,.0f} per second", markup=False)
+        out.print(f"page-ins   {said_lasted(run.page_ins)}", markup=False)
     out.print(
         f"locks      {run.acquired:,} acquired, {run.contended:,} waits, {figure(run.wait_ns / MS)} ms in all: "
         f"{figure(run.wait_percent)} % of the CPUs' time", markup=False,

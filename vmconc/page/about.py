@@ -9,6 +9,7 @@ from vmconc.page.recorded import Recorded
 
 COST = "what recording cost this run is not in its events: vmconc bench tracking measures it"
 NOTHING = "nothing"
+SHOWN = 20  # violations
 
 
 def about(run: Recorded) -> Section:
@@ -46,14 +47,23 @@ def spread(times: Lasted) -> str:
 
 def said(run: Recorded) -> list[Lines]:
     """Return what the rules found, and what the figures do not contain."""
-    checked, parts = run.checked, []
+    checked = run.checked
+    parts = [Lines(lines, "bad") for lines in (run.summary.ending, run.summary.found[:SHOWN]) if lines]
     for one in checked.broken:
         parts.append(Lines([f"{one.rule}, {often(one.count)}: {one.meaning}", *one.examples], "bad"))
     if checked.rules and not checked.broken:
         parts.append(Lines(["Nothing broken: " + ", ".join(checked.rules)], "good"))
     left = [f"not ended, and in no figure: {what} {count:,}" for what, count in unfinished(run.summary) if count]
     skipped = [f"not checked: {line}" for line in checked.not_checked]
-    return [*parts, Lines([*checked.notes, *left, *skipped, COST], "note")]
+    more = len(run.summary.found) - SHOWN
+    hidden = [f"violations that are in run.json only: {more:,}"] if more > 0 else []
+    return [*parts, Lines([*hidden, *checked.notes, *left, *skipped, times(run), COST], "note")]
+
+
+def times(run: Recorded) -> str:
+    """Say how times in charts and in texts go together."""
+    before = run.events.nanoseconds(run.extent[0]) / 1e6
+    return f"charts begin with the first event, {figure(before)} ms after the run's beginning, from which texts count"
 
 
 def unfinished(run: Summary) -> list[tuple[str, int]]:

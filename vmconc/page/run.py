@@ -26,7 +26,6 @@ def run_page(events: Events, run_dir: str, tell: Callable[[str], None]) -> str:
     for name, make in SECTIONS.items():
         tell(name)
         sections.append(make(run))
-    under = f" under {events.protocol}" if events.protocol else ""
     cpus = "CPUs" if events.protocol else "threads"
     subtitle = f"{events.cpus} {cpus}, seed {run.summary.seed}, recorded in {run_dir}"
-    return written(f"{events.run['program']}{under}", subtitle, sections)
+    return written(f"{events.run['program']}{run.summary.under}", subtitle, sections)
