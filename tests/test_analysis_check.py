@@ -15,6 +15,12 @@ from vmconc.analysis.events import RunError, load
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
 from vmconc.cli.show_checked import show_in_run
+from vmconc.coordinator import validate
+from vmconc.coordinator.errors import EXIT_INTERRUPTED
+from vmconc.coordinator.options import RunOptions
+from vmconc.coordinator.recorder import Recording
+from vmconc.coordinator.result import RunResult
+from vmconc.coordinator.rundir import RunDirectory
 from vmconc.coordinator.single import run_once
 from vmconc.explore.lockrun import run_locks
 from vmconc.locks.classes import VM_MAP, VM_OBJECT
@@ -272,3 +278,17 @@ def test_a_ring_that_drops_says_how_many_events_are_missing(tmp_path):
     assert sum(result.recording.dropped) > 0 and not checked.rules
     whole = run_once(zero_fill(pages=400), "backing", options(tmp_path, mode="recorded", ring=2))
     assert sum(whole.recording.dropped) == 0 and sum(whole.recording.events) > 400 * 20
+
+
+def test_who_interrupts_the_check_of_a_run_has_the_run_and_is_told_how_to_go_on(tmp_path, monkeypatch):
+    result = RunResult("story", "backing", 2, "recorded", 0, recording=Recording([3]))
+
+    def interrupted(directory):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(validate, "checked_in", interrupted)
+    directory = RunDirectory(tmp_path, "story")
+    validate.leave(directory, result, RunOptions(mode="recorded"), show=False)
+    directory.close()
+    assert result.exit_code == EXIT_INTERRUPTED and f"vmconc check {directory.path}" in result.ending.message
+    assert "was interrupted" in (directory.path / "run.json").read_text()

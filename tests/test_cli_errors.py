@@ -9,6 +9,7 @@ import pytest
 
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
+from vmconc.coordinator.errors import EXIT_INTERRUPTED
 from vmconc.explore.bugs import BUGS
 from vmconc.explore.target import ACCESSES
 
@@ -262,3 +263,14 @@ def test_a_reader_that_has_left_ends_it_quietly_and_not_as_clean(arguments):
     )  # fmt: skip
     os.close(write)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("json_too", [(), ("--json",)])
+def test_who_stops_a_command_is_told(json_too, monkeypatch, capsys):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vmconc.analysis.check.check_run", interrupted)
+    assert guarded(app, ["check", ".", *json_too]) == EXIT_INTERRUPTED
+    told = capsys.readouterr()
+    assert json.loads(told.out)["error"] == "interrupted" if json_too else told.err == "vmconc: interrupted\n"

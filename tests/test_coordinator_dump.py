@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -194,13 +195,20 @@ def test_a_run_that_has_not_begun_is_waited_for_until_it_begins_the_time_is_over
         return "run"
 
     monkeypatch.setattr(dump, "find_live", find_live)
-    requests = StopRequests()
-    assert live.await_live("5", None, 60.0, requests) == "run" and tries == ["5"] * 3
-    for seconds, requests.count in ((0.0, 0), (60.0, 1)):
+    requests, own, ended = StopRequests(), str(os.getpid()), str(gone())
+    assert live.await_live(own, None, 60.0, requests) == "run" and tries == [own] * 3
+    for what, seconds, requests.count in ((own, 0.0, 0), (own, 60.0, 1), (ended, 60.0, 0)):
         tries.clear()
         with pytest.raises(UsageError, match="no run that goes on"):
-            live.await_live("5", None, seconds, requests)
-        assert tries == ["5"]
+            live.await_live(what, None, seconds, requests)
+        assert tries == [what]
+
+
+def gone():
+    """Return the number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
 
 
 def test_who_watches_a_run_of_this_process_is_ended_with_it_whatever_happens(monkeypatch, tmp_path):

@@ -9,7 +9,7 @@ from vmconc.analysis.events import load
 from vmconc.analysis.spans import holds, waits
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
-from vmconc.coordinator.delays import Asked, delay_of
+from vmconc.coordinator.delays import Asked, delay_of, delays_of
 from vmconc.coordinator.errors import UsageError
 from vmconc.explore.lockrun import run_locks
 from vmconc.locks import mutex
@@ -30,6 +30,12 @@ def test_a_delay_names_a_time_a_class_or_site_and_a_point():
     assert delay_of("70ns@vm_object:before-acquire") == Asked(BEFORE_ACQUIRE, VM_OBJECT, 0, 70)
     assert delay_of("2ms@mutex:before-release") == Asked(BEFORE_RELEASE, MUTEX, 0, 2_000_000)
     assert delay_of("1us@mutex.lock") == Asked(AFTER_ACQUIRE, 0, mutex.LOCK, 1_000)
+
+
+def test_delays_that_are_too_long_together_are_refused():
+    assert len(delays_of(["500ms@mutex", "500ms@mutex.lock"])) == 2
+    with pytest.raises(UsageError, match="longer than 1s together"):
+        delays_of(["500ms@mutex", "501ms@mutex.lock"])
 
 
 @pytest.mark.parametrize(

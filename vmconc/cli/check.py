@@ -10,6 +10,8 @@ from vmconc.cli.recorded import Run, at_least, class_numbers, reading
 if TYPE_CHECKING:
     from vmconc.analysis.limits import Limits
 
+from vmconc.coordinator.errors import UsageError
+
 HoldBudget = Annotated[
     list[str],
     typer.Option("--hold-budget", metavar="CLASS=TIME", help="Longest hold of a lock of this class; repeat for more."),
@@ -52,6 +54,8 @@ def limits(budgets: list[str], starvation: int, convoy: int) -> "Limits":
     at_least("--convoy", convoy, 0)
     hold = {}
     for text in budgets:
-        name, _, most = text.partition("=")
+        name, given, most = text.partition("=")
+        if not given:
+            raise UsageError(f"--hold-budget {text!r} is not CLASS=TIME; write for example vm_map=5ms")
         hold[class_numbers([name], "--hold-budget")[0]] = duration("--hold-budget", most)
     return Limits(hold, starvation, convoy)

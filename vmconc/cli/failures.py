@@ -21,7 +21,7 @@ def guarded(app: typer.Typer, arguments: list[str]) -> int:
     """Run the command line and return its exit code."""
     as_json = "--json" in arguments
     try:
-        code = int(app(arguments, standalone_mode=False, prog_name="vmconc") or EXIT_CLEAN)
+        code = called(app, arguments)
         sys.stdout.flush()
         return code
     except typer.Exit as leaving:
@@ -39,6 +39,13 @@ def guarded(app: typer.Typer, arguments: list[str]) -> int:
         return EXIT_NO_READER
     except Exception as error:
         return say(internal(error), EXIT_OWN, as_json)
+
+
+def called(app: typer.Typer, arguments: list[str]) -> int:
+    """Call a command; what ends it is raised, also Ctrl-C, of which typer would make an exit code without a word."""
+    command = typer.main.get_command(app)
+    with command.make_context("vmconc", list(arguments)) as context:
+        return int(command.invoke(context) or EXIT_CLEAN)
 
 
 def usage(error: Exception, arguments: list[str], as_json: bool) -> int:

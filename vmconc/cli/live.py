@@ -37,7 +37,12 @@ def declare(program: str, given: dict[str, int]) -> None:
 
 
 def await_live(what: str, runs: Path, seconds: float, requests: "StopRequests") -> "LiveRun":
-    """Open a live run, for which may be waited so long.  Raises UsageError as `find_live`, also if asked to stop."""
+    """Open a live run, for which may be waited so long, and as long as its process lives.
+
+    Raises UsageError as `find_live`, also if asked to stop.
+    """
+    import psutil
+
     from vmconc.coordinator.dump import find_live
 
     deadline = time.monotonic() + seconds
@@ -45,7 +50,7 @@ def await_live(what: str, runs: Path, seconds: float, requests: "StopRequests") 
         try:
             return find_live(what, runs, declare)
         except UsageError:
-            if requests.count or time.monotonic() >= deadline:
+            if requests.count or time.monotonic() >= deadline or (what.isdigit() and not psutil.pid_exists(int(what))):
                 raise
             time.sleep(LOOK)
 

@@ -9,7 +9,7 @@ import typer
 
 from vmconc.coordinator.errors import UsageError
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run in mode recorded.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a recorded run; report, histogram: or timed.")]
 Class = Annotated[list[str], typer.Option("--class", metavar="NAME", help="Of this lock class only; repeat for more.")]
 
 

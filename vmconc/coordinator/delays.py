@@ -27,7 +27,10 @@ class Asked:
 
 def delays_of(words: Sequence[str]) -> list[Asked]:
     """Read delays.  Raises UsageError.  Sites are known once the protocol or the lock program is loaded."""
-    return [delay_of(word) for word in words]
+    asked = [delay_of(word) for word in words]
+    if sum(one.nanoseconds for one in asked) > MOST:
+        raise UsageError(f"--delay {' --delay '.join(words)}: longer than 1s together; choose less")
+    return asked
 
 
 def delay_of(word: str) -> Asked:

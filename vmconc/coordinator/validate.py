@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmconc.analysis.checked import Checked
-from vmconc.coordinator.errors import EmulatorError
+from vmconc.coordinator.errors import EXIT_INTERRUPTED, EmulatorError
 from vmconc.coordinator.options import RunOptions
 from vmconc.coordinator.result import encode
 from vmconc.coordinator.rundir import RunDirectory
@@ -17,12 +17,16 @@ MANY = 1_000_000  # events that take more than a second
 def leave(directory: RunDirectory, result: Any, options: RunOptions, show: bool) -> None:
     """Write `run.json`; of a recorded run check the events, and write it again with what was found.
 
-    Between the two it is there for whoever interrupts the check.
+    Who interrupts the check has the run all the same.
     """
     directory.write_json("run.json", encode(result))
     if result.recording and options.check_events:
-        with telling(sum(result.recording.events), show):
-            result.checked = checked_in(directory)
+        try:
+            with telling(sum(result.recording.events), show):
+                result.checked = checked_in(directory)
+        except KeyboardInterrupt:
+            result.ending.exit_code = result.ending.exit_code or EXIT_INTERRUPTED
+            result.ending.message = f"its check was interrupted; vmconc check {directory.path} does it again"
         directory.write_json("run.json", encode(result))
 
 
