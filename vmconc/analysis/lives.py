@@ -8,7 +8,7 @@ from vmconc.memory.ring import NEAR_SHIFT
 from vmconc.memory.struct import LINE_BYTES
 from vmconc.schedule.steps import STEP_FREE
 
-LIFE_BITS = 20  # of what tells a lock in one life from all others; the rest is its byte offset
+LIFE_BITS = 24  # of what tells a lock in one life from all others; the rest is its byte offset
 ORDER_BITS = 40  # of what tells when something was, beside the part of a record in which it was
 
 

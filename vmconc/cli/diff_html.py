@@ -23,7 +23,8 @@ def looking(seen: "dict[Path, Charted]") -> Iterator["Look"]:
 
     from vmconc.page.change.charted import charted
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    people = Console(stderr=True)
+    with Progress(console=people, transient=True, disable=not people.is_terminal) as bar:
         task = bar.add_task("reading runs", total=None)
 
         def look(path: Path, events: "Events", order: "Ordered") -> None:

@@ -33,10 +33,10 @@ def html(run: Run, output: Output = None, json: o.Json = False) -> int:
     check_html(output, "--output")
     path = output or run / NAME
     keep_memory()
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    people = Console(stderr=True)
+    with reading(), Progress(console=people, transient=True, disable=not people.is_terminal) as bar:
         task = bar.add_task("reading events", total=len(SECTIONS) + 1)
-        with reading():
-            events = load(run)
+        events = load(run)
         page = run_page(events, str(run), lambda name: bar.update(task, advance=1, description=name))
     try:
         path.write_text(page, encoding="utf-8")

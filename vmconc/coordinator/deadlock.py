@@ -61,27 +61,15 @@ def targets(segment: Any, state: dict[str, Any]) -> list[int]:
 
 
 def cycle(edges: list[dict[str, Any]]) -> list[int]:
-    """Return the CPUs of one wait-for cycle, in order; empty if there is none."""
-    follows: dict[int, list[int]] = {}
-    for edge in edges:
-        follows.setdefault(edge["from"], []).append(edge["to"])
-    for start in follows:
-        found = search(follows, [start])
-        if found:
-            return found
-    return []
+    """Return the CPUs of one wait-for cycle, in order, the lowest first; empty if there is none."""
+    import networkx as nx
 
-
-def search(follows: dict[int, list[int]], path: list[int]) -> list[int]:
-    """Follow edges from the end of `path` until one leads back to its start."""
-    for target in follows.get(path[-1], []):
-        if target == path[0]:
-            return path
-        if target not in path:
-            found = search(follows, [*path, target])
-            if found:
-                return found
-    return []
+    try:
+        found = [before for before, _ in nx.find_cycle(nx.DiGraph((edge["from"], edge["to"]) for edge in edges))]
+    except nx.NetworkXNoCycle:
+        return []
+    first = found.index(min(found))
+    return found[first:] + found[:first]
 
 
 def victims(edges: list[dict[str, Any]], ring: list[int]) -> list[int]:
