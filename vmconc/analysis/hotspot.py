@@ -28,8 +28,8 @@ def hot_spot(before: list[Figures], after: list[Figures]) -> HotSpot | None:
     source, target = int(grown.argmin()), int(grown.argmax())
     if (new - old)[:, target].min() < LEAST or (new - old)[:, source].max() > -LEAST:
         return None
-    at = [float(np.median(run[:, place])) for place in (source, target) for run in (old, new)]
-    return HotSpot(names[source], *at[:2], names[target], *at[2:])
+    (fell, to), (rose, up) = ([float(np.median(run[:, place])) for run in (old, new)] for place in (source, target))
+    return HotSpot(names[source], fell, to, names[target], rose, up)
 
 
 def shares(run: Figures) -> list[float]:

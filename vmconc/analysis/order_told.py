@@ -112,8 +112,8 @@ def ring_edges(order: Order, ring: Ring) -> list[OrderEdge]:
     for source, held_mode, target, mode in ring.steps:
         same = (edges.source == source) & (edges.target == target)
         rows = np.flatnonzero(same & (edges.held_mode == held_mode) & (edges.mode == mode))
-        others = [row for row in rows if int(edges.cpu[row]) not in used]
-        example = others[0] if others else rows[0]
+        others = [row for row in rows.tolist() if int(edges.cpu[row]) not in used]
+        example = others[0] if others else int(rows[0])
         used.add(int(edges.cpu[example]))
         told.append(edge(order, rows, example, source, target))
     return told

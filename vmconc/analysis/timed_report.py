@@ -76,8 +76,8 @@ def tally(wanted: list[Times], group: list[int], groups: int, what: tuple[str, .
             bins[number, list(times.bins)] += list(times.bins.values())
             total[number] += times.total
             most[number] = max(most[number], times.most)
-    ranks = [percentile(bins, most, per_mille) for per_mille in (500, 990, 999)]
-    return Tally(bins.sum(axis=1), total, *ranks, most)
+    p50, p99, p999 = (percentile(bins, most, per_mille) for per_mille in (500, 990, 999))
+    return Tally(bins.sum(axis=1), total, p50, p99, p999, most)
 
 
 def percentile(bins: np.ndarray, most: np.ndarray, per_mille: int) -> np.ndarray:

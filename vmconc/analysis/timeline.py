@@ -131,7 +131,7 @@ def spent_in(time: np.ndarray, state: np.ndarray, states: int, edges: np.ndarray
 
 def named(spent: np.ndarray, names: tuple[str, ...], partly: str) -> list[str]:
     """Return what took most of each column, of two that took as much the first; `partly`: the last, but not all."""
-    last, some = len(names) - 1, spent[:-1].any(axis=0).tolist()
+    last, some = len(names) - 1, np.any(spent[:-1], axis=0)
     most = zip(spent.argmax(axis=0).tolist(), some, strict=True)
     return [partly if index == last and more else names[index] for index, more in most]
 

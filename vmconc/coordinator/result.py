@@ -117,8 +117,3 @@ def worst(codes: list[int]) -> int:
 def encode(result: Any) -> bytes:
     """Write a result as JSON."""
     return msgspec.json.encode(result)
-
-
-def as_builtins(result: Any) -> Any:
-    """Turn a result into dicts and lists."""
-    return msgspec.to_builtins(result)

@@ -10,7 +10,7 @@ from vmconc.locks.cpu import STATE_BLOCKED, STATE_RUNNING, STATE_STOPPED
 from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store, atomic_swap, fence
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import logged
-from vmconc.memory.refs import at, null, offset
+from vmconc.memory.refs import at, null
 from vmconc.memory.segment import HEADER
 from vmconc.memory.struct import guard
 from vmconc.memory.system import cpu_pause, futex_wait, futex_wake, leave_process, nanoseconds, processor_yield
@@ -249,9 +249,3 @@ def wake_all(cpu, channel):
         else:
             futex_wake(woken.wake)
         woken = following
-
-
-@kernel
-def wakeup_ref(cpu, ref):
-    """Wake every CPU that sleeps on a record."""
-    wakeup(cpu, offset(ref))
