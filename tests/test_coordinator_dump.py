@@ -130,6 +130,12 @@ def test_what_is_no_live_run_is_refused(command, arguments, said, tmp_path, monk
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option, value", [("--every", "0"), ("--looks", "-1"), ("--wait", "-1")])
+def test_an_option_of_top_that_is_out_of_range_is_named_alone(option, value, capsys):
+    assert guarded(app, ["top", "1", option, value]) == 2
+    assert capsys.readouterr().err.startswith(f"vmconc: {option} {value} is ")
+
+
 def announced(process, tmp_path):
     """Wait until a run says how to reach it."""
     deadline = time.monotonic() + 200

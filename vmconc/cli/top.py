@@ -38,8 +38,11 @@ def top(
     from vmconc.coordinator.signals import StopRequests
     from vmconc.coordinator.top import Looker
 
-    if every <= 0 or looks < 0 or wait < 0:
-        raise UsageError(f"--every {every:g} --looks {looks} --wait {wait:g}: choose more than 0, 0 or more, 0 or more")
+    if every <= 0:
+        raise UsageError(f"--every {every:g} is not positive; choose seconds, for example 1")
+    for option, value in (("--looks", looks), ("--wait", wait)):
+        if value < 0:
+            raise UsageError(f"{option} {value:g} is negative; choose 0 or more")
     with StopRequests() as requests:
         run = await_live(what, runs, wait, requests)
         looker, done, out = Looker(run), 0, console()
