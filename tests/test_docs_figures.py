@@ -83,12 +83,14 @@ def answer(events, name):
     return ask(events, QUERIES[name], lambda text: None).fetchall()
 
 
-def same(found, expected):
-    """Compare rows, numbers nearly."""
-    found, expected = ([[row[:1], list(row[1:])] for row in rows] for rows in (found, expected))
-    assert [row[0] for row in found] == [row[0] for row in expected]
-    for one, other in zip(found, expected, strict=True):
-        assert one[1] == pytest.approx(other[1], rel=1e-9, nan_ok=True), one[0]
+def listed(rows):
+    """Return rows as a name and the numbers behind it."""
+    return [(name, list(numbers)) for name, *numbers in rows]
+
+
+def nearly(rows):
+    """Return the same to compare with: numbers need to be equal nearly."""
+    return [(name, pytest.approx(list(numbers), rel=1e-9, nan_ok=True)) for name, *numbers in rows]
 
 
 def rows(events, by="class"):
@@ -97,22 +99,25 @@ def rows(events, by="class"):
 
 
 def test_waits_and_holds_are_what_the_page_says(events):
-    same(answer(events, "waits"), [(row.name, row.contended, row.wait_ns) for row in rows(events) if row.contended])
-    same(answer(events, "holds"), [(row.name, row.holds, row.hold_ns) for row in rows(events) if row.holds])
+    waited = [(row.name, row.contended, row.wait_ns) for row in rows(events) if row.contended]
+    held = [(row.name, row.holds, row.hold_ns) for row in rows(events) if row.holds]
+    assert held and listed(answer(events, "waits")) == nearly(waited)
+    assert listed(answer(events, "holds")) == nearly(held)
 
 
 def test_the_columns_of_report(events):
     found = [row for row in rows(events) if row.acquired]
-    same(answer(events, "report acquired"), [(row.name, row.shared, row.exclusive) for row in found])
-    same(answer(events, "report bounced"), [(row.name, row.bounces, row.bounces_percent) for row in found])
+    assert listed(answer(events, "report acquired")) == nearly([(row.name, row.shared, row.exclusive) for row in found])
+    bounced = [(row.name, row.bounces, row.bounces_percent) for row in found]
+    assert bounced and listed(answer(events, "report bounced")) == nearly(bounced)
     held = [(r.name, r.holds, r.hold_ns / 1e6, *us(r, "hold")) for r in found if r.holds]
-    same(answer(events, "report held"), held)
+    assert listed(answer(events, "report held")) == nearly(held)
     waiting = [row for row in report(events, "", "class", "wait", 0, []).rows if row.contended]
     expected = [
         (r.name, r.contended, r.contended_percent, r.wait_ns / 1e6, *us(r, "wait"), r.wait_percent,
          r.cumulative_percent) for r in waiting
     ]  # fmt: skip
-    same(answer(events, "report waited"), expected)
+    assert listed(answer(events, "report waited")) == nearly(expected)
 
 
 def us(row, what):
@@ -124,12 +129,13 @@ def test_reports_by_lwp_and_phase(events):
         [(row.name, row.contended, row.wait_ns) for row in rows(events, by) if row.contended] for by in ("lwp", "phase")
     )
     found = answer(events, "report lwp")
-    same(sorted(("outside of operations" if lwp is None else f"lwp {lwp}", *rest) for lwp, *rest in found), by_lwp)
+    named = sorted(("outside of operations" if lwp is None else f"lwp {lwp}", *rest) for lwp, *rest in found)
+    assert listed(named) == nearly(by_lwp)
     said = []
     for operation, paging_in, *rest in answer(events, "report phase"):
         name = f"{operation}, page-in" if paging_in else f"{operation}, rest" if operation == "fault" else operation
         said.append((name, *rest))
-    same(sorted(said), by_phase)
+    assert listed(sorted(said)) == nearly(by_phase)
 
 
 def test_the_head_of_a_report(events):
@@ -144,7 +150,8 @@ def test_histogram(events):
     found = sorted(histograms(events, "", "wait", False, []).histograms, key=lambda one: one.cls)
     full = [(one.cls, each) for one in found for each in one.bins if each.count]
     expected = [((cls, each.from_ns), each.count, each.total_ns) for cls, each in full]
-    same([((cls, edge), count, ns) for cls, edge, count, ns in answer(events, "histogram")], expected)
+    told = [((cls, edge), count, ns) for cls, edge, count, ns in answer(events, "histogram")]
+    assert listed(told) == nearly(expected)
 
 
 def test_heat():
@@ -152,7 +159,7 @@ def test_heat():
     found = sorted(heat(events, "", 60).rows, key=lambda one: one.name)
     expected = [((row.name, place), share) for row in found for place, share in enumerate(row.percents) if share]
     assert len(expected) > 20
-    same([((cls, place), share) for cls, place, share in answer(events, "heat")], expected)
+    assert listed([((cls, place), share) for cls, place, share in answer(events, "heat")]) == nearly(expected)
 
 
 def test_blame():
@@ -160,7 +167,8 @@ def test_blame():
     told = blamed(events, "", "site", []).rows
     nobody = "nobody: wake-up"
     found = [((waiter, holder or nobody), ns, count) for waiter, holder, ns, count in answer(events, "blame")]
-    same(sorted(found), sorted(((row.waiter, row.holder), row.nanoseconds, row.waits) for row in told))
+    expected = sorted(((row.waiter, row.holder), row.nanoseconds, row.waits) for row in told)
+    assert listed(sorted(found)) == nearly(expected)
     assert len(told) >= 6 and {row.holder for row in told} > {nobody}
 
 
@@ -177,7 +185,13 @@ def test_held_across_io(events):
         ((cls, mode), known[f"{cls}.{mode}.io.count"], known[f"{cls}.{mode}.io.total"])
         for cls in sorted(CLASS_NAMES.values()) for mode in ("exclusive", "shared") if known[f"{cls}.{mode}.io.count"]
     ]  # fmt: skip
-    same([((cls, mode), count, ns) for cls, mode, count, ns in answer(events, "diff io")], expected)
+    told = [((cls, mode), count, ns) for cls, mode, count, ns in answer(events, "diff io")]
+    assert listed(told) == nearly(expected)
+
+
+def test_the_run_with_all_in_it_has_waits_bins_and_io_to_compare():
+    events = with_names(contended())
+    assert all(answer(events, name) for name in ("waits", "report waited", "report lwp", "histogram", "diff io"))
 
 
 BROKEN = {
