@@ -232,6 +232,24 @@ def test_who_watches_a_run_of_this_process_is_ended_with_it_whatever_happens(mon
     assert process.returncode == -signal.SIGTERM
 
 
+def test_who_watches_and_does_not_end_when_asked_to_is_killed(monkeypatch, tmp_path):
+    real, started, ready = live.subprocess.Popen, [], tmp_path / "ready"
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); open({!r}, 'w'); time.sleep(600)"
+
+    def popen(command, **more):
+        started.append(real([sys.executable, "-c", deaf.format(str(ready))], **more))
+        return started[-1]
+
+    monkeypatch.setattr(live.subprocess, "Popen", popen)
+    monkeypatch.setattr(live, "LAST", 0.1)
+    with live.watched(tmp_path):
+        deadline = time.monotonic() + 60
+        while not ready.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert started[0].returncode == -signal.SIGKILL
+
+
 def test_what_a_program_prints_and_what_people_watch_are_not_mixed(capsys):
     for program in ("hot_page", "mutex_pair"):
         assert guarded(app, ["run", program, "--live", "--json"]) == 2

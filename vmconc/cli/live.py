@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vmconc.coordinator.signals import StopRequests
 
 LOOK = 0.05  # seconds between two looks whether a run has begun or ended
+LAST = 5.0  # seconds that who watches has to end
 PATIENCE = 3600.0  # seconds that a run may need until it begins: it compiles before
 
 LiveWhat = Annotated[
@@ -74,4 +75,8 @@ def watched(runs: Path) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(LAST)
+        except subprocess.TimeoutExpired:  # its terminal takes no more output, so it looks at nothing
+            process.kill()
+            process.wait()
