@@ -254,11 +254,32 @@ def test_questions_about_the_build(mode, bugs, bits):
 def test_questions_about_the_build_are_constants():
     """The branch not taken is not there: in mode off the whole function is one constant."""
     machine = make_segment(mode="off").machine
-    compiled = numba.njit(describe.py_func)  # not from the disk cache, which keeps no LLVM text
-    assert compiled(machine) == 0
-    functions = compiled.inspect_llvm(compiled.signatures[0]).split("define ")[1:]
-    body = next(text for text in functions if "describe" in text.split("(")[0] and "cpython" not in text.split("(")[0])
+    assert numba.njit(describe.py_func)(machine) == 0
+    body = code_of(describe.py_func, machine)
     assert " br " not in body and "store i64 0" in body
+
+
+def code_of(function, *arguments):
+    """Return the LLVM text of a function compiled for these arguments."""
+    compiled = numba.njit(function)  # not from the disk cache, which keeps no LLVM text
+    compiled(*arguments)
+    functions = compiled.inspect_llvm(compiled.signatures[0]).split("define ")[1:]
+    name = function.__name__
+    return next(text for text in functions if name in text.split("(")[0] and "cpython" not in text.split("(")[0])
+
+
+@pytest.mark.skipif(jit_off(), reason="needs the JIT")
+def test_a_second_load_is_left_out_only_of_what_no_other_cpu_changes_meanwhile(nodes):
+    """Each look at a shared word is one: whoever waits for it looks again."""
+
+    def shared_twice(node):
+        return node.life + node.life
+
+    def own_twice(node):
+        return node.last + node.last
+
+    assert code_of(shared_twice, nodes[1]).count("load atomic i64") == 2
+    assert code_of(own_twice, nodes[1]).count("load atomic i64") == 1
 
 
 @pytest.mark.skipif(jit_off(), reason="needs the JIT")

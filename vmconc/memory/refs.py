@@ -1,8 +1,9 @@
 """Typed references to shared records in compiled code: how attributes and elements are typed and lowered.
 
 A reference is (base address of the mapping, byte offset); offset 0 is null.  Reading or writing an
-attribute is one atomic 64-bit load or store (relaxed: ordering comes from the locks).  An embedded
-record or an array is reached without a load.  The build is part of the type (`build.py`).
+attribute is one 64-bit load or store that is never torn (relaxed: ordering comes from the locks; a second load of
+what no other CPU changes meanwhile may be left out).  An embedded record or an array is reached without a load.
+The build is part of the type (`build.py`).
 """
 
 import operator
@@ -21,7 +22,7 @@ from vmconc.memory.struct import WORD_BYTES, WRITES, Embed, Field, Refs, Words
 from vmconc.memory.twins import ACCESS, POINTED, TWINS, Array, twin_of
 from vmconc.memory.written import note
 
-LAYOUT = ("layout",)  # guard of what is set before any compiled code sees the mapping
+LAYOUT = "layout"  # guard of what is set before any compiled code sees the mapping
 
 
 @unbox(RefType)
@@ -57,7 +58,8 @@ def type_of_field(field: Field, owner: RefType):
     if isinstance(kind, Embed):
         return RefType(kind.struct, build)
     if isinstance(kind, (Words, Refs)):
-        return ArrayType(kind.struct if isinstance(kind, Refs) else "", build, owner.points(field), owner.private)
+        element = kind.struct if isinstance(kind, Refs) else ""
+        return ArrayType(element, build, owner.points(field), owner.ordering(field))
     return RefType(kind, build)
 
 
@@ -92,21 +94,21 @@ def access_point(context, builder, build: Build, points: str, base, off, kind: i
     call(builder, (make_pair(context, builder, near, base, constant(0)), what, constant(lowered_line())))
 
 
-def load(context, builder, owner, points, base, off, typ, layout=False):
-    """Load the word at base + off, in a record or array of type `owner`, as `typ` (int64 or a reference).
+def load_word(builder, pointer, ordering: str):
+    """Load a word; `ordering`: LLVM's, empty: a plain load, `layout`: it does not change while compiled code runs."""
+    if ordering == LAYOUT:
+        return load_invariant(builder, pointer)
+    return builder.load_atomic(pointer, ordering, WORD_BYTES) if ordering else builder.load(pointer)
 
-    `layout`: the word does not change while compiled code runs.
-    """
+
+def load(context, builder, owner, points, base, off, typ, ordering):
+    """Load the word at base + off, in a record or array of type `owner`, as `typ` (int64 or a reference)."""
     access_point(context, builder, owner.build, points, base, off, 0)
-    pointer = builder.inttoptr(builder.add(base, off), WORD)
-    if layout:
-        word = load_invariant(builder, pointer)
-    else:
-        word = builder.load(pointer) if owner.private else builder.load_atomic(pointer, "monotonic", 8)
+    word = load_word(builder, builder.inttoptr(builder.add(base, off), WORD), ordering)
     return make_pair(context, builder, typ, base, word) if isinstance(typ, RefType) else word
 
 
-def store(context, builder, owner, points, base, off, typ, value):
+def store(context, builder, owner, points, base, off, typ, value, ordering):
     """Store `value`, an integer or a reference, at base + off, in a record or array of type `owner`."""
     access_point(context, builder, owner.build, points, base, off, WRITES)
     note(builder, owner, base, off)
@@ -115,7 +117,7 @@ def store(context, builder, owner, points, base, off, typ, value):
     else:
         word = context.cast(builder, value, typ, types.int64)
     pointer = builder.inttoptr(builder.add(base, off), WORD)
-    builder.store(word, pointer) if owner.private else builder.store_atomic(word, pointer, "monotonic", 8)
+    builder.store_atomic(word, pointer, ordering, WORD_BYTES) if ordering else builder.store(word, pointer)
 
 
 @lower_getattr_generic(RefType)
@@ -126,7 +128,8 @@ def get_field(context, builder, typ, value, attr):
     result = type_of_field(field, typ)
     if isinstance(field.kind, (Embed, Words, Refs)):
         return make_pair(context, builder, result, pair.base, off)
-    return load(context, builder, typ, typ.points(field), pair.base, off, result, field.guard == LAYOUT)
+    ordering = LAYOUT if field.guard == (LAYOUT,) else typ.ordering(field)
+    return load(context, builder, typ, typ.points(field), pair.base, off, result, ordering)
 
 
 @lower_setattr_generic(RefType)
@@ -135,7 +138,7 @@ def set_field(context, builder, sig, args, attr):
     typ, value_type = sig.args
     field, pair = typ.field(attr), parts(context, builder, typ, args[0])
     off = builder.add(pair.off, constant(field.offset))
-    store(context, builder, typ, typ.points(field), pair.base, off, value_type, args[1])
+    store(context, builder, typ, typ.points(field), pair.base, off, value_type, args[1], typ.ordering(field))
 
 
 def element_type(array: ArrayType):
@@ -168,7 +171,7 @@ def array_get(context, builder, sig, args):
     """Load one element."""
     array, pair = sig.args[0], parts(context, builder, sig.args[0], args[0])
     off = builder.add(pair.off, builder.mul(args[1], constant(WORD_BYTES)))
-    return load(context, builder, array, array.points, pair.base, off, sig.return_type)
+    return load(context, builder, array, array.points, pair.base, off, sig.return_type, array.ordering)
 
 
 @lower_builtin(operator.setitem, ArrayType, types.int64, types.Any)
@@ -176,7 +179,7 @@ def array_set(context, builder, sig, args):
     """Store one element."""
     array, pair = sig.args[0], parts(context, builder, sig.args[0], args[0])
     off = builder.add(pair.off, builder.mul(args[1], constant(WORD_BYTES)))
-    store(context, builder, array, array.points, pair.base, off, sig.args[2], args[2])
+    store(context, builder, array, array.points, pair.base, off, sig.args[2], args[2], array.ordering)
     return context.get_dummy_value()
 
 

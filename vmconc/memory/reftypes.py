@@ -24,6 +24,15 @@ class RefType(types.Type):
         """Tell whether one processor at a time reaches its records, and nobody brings them back."""
         return STRUCTS[self.struct].private
 
+    def ordering(self, field: Field) -> str:
+        """Return the ordering of LLVM that loads and stores of a field have; empty: they are plain.
+
+        What no CPU changes while another one looks need not be loaded twice, but is never seen torn.
+        """
+        if self.private:
+            return ""
+        return "monotonic" if field.shared else "unordered"
+
     def field(self, name: str) -> Field | None:
         """Return the declaration of a field, None if there is none of that name."""
         return STRUCTS[self.struct].fields.get(name)
@@ -32,9 +41,14 @@ class RefType(types.Type):
 class ArrayType(types.Type):
     """The Numba type of a fixed array of words (`struct` empty) or of references inside a record."""
 
-    def __init__(self, struct: str, build: Build, points: str = "", private: bool = False):
-        self.struct, self.build, self.points, self.private = struct, build, points, private
-        super().__init__(name=f"{struct or 'word'}[{points}{'-' if private else ''}]*{build}")
+    def __init__(self, struct: str, build: Build, points: str = "", ordering: str = "monotonic"):
+        self.struct, self.build, self.points, self.ordering = struct, build, points, ordering
+        super().__init__(name=f"{struct or 'word'}[{points} {ordering}]*{build}")
+
+    @property
+    def private(self) -> bool:
+        """Tell whether one processor at a time reaches it, and nobody brings it back."""
+        return not self.ordering
 
 
 @register_model(RefType)
