@@ -233,7 +233,7 @@ def test_directories_of_runs_are_compared_in_pairs(tmp_path, capsys):
     row = next(row for row in found["rows"] if row["figure"] == "fault.per_cpu_second")
     assert code == 0 and (row["change_percent"], row["low_percent"], row["high_percent"]) == (100, 100, 100)
     assert row["verdict"] == "better" and len(found["before"]["runs"]) == 6
-    assert "only what their counters say" in found["notes"][1]
+    assert "only what counters say" in found["notes"][1]
     pairs = [word for n in range(6) for word in ("--before", tmp_path / f"a/{n}", "--after", tmp_path / f"b/{n}")]
     assert json.loads(command(capsys, *pairs, "--json")[1]) == found
     _, out, _ = command(capsys, tmp_path / "a", tmp_path / "b")

@@ -40,9 +40,12 @@ def percents(before: list[float], after: list[float]) -> tuple[float | None, flo
     if not all(before):
         median = float(np.median(before))
         return (100 * (float(np.median(after)) / median - 1) if median else None), None, None
-    ratio = summarise([new / old for old, new in zip(before, after, strict=True)])
+    ratios = [new / old for old, new in zip(before, after, strict=True)]
+    if len(before) < PAIRS_LEAST:
+        return 100 * (float(np.median(ratios)) - 1), None, None
+    ratio = summarise(ratios)
     median, low, high = (100 * (value - 1) for value in (ratio.median, ratio.low, ratio.high))
-    return (median, low, high) if len(before) >= PAIRS_LEAST else (median, None, None)
+    return median, low, high
 
 
 def verdict(found: Change, better: int, before: list[float], after: list[float]) -> str:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vmconc.analysis.figures import Figures, meaning
+from vmconc.analysis.figures import WAYS, Figures, meaning
 from vmconc.locks.classes import MODE_NAMES
 
 TIMES = {"ns": 1.0, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
@@ -82,6 +82,11 @@ def check(condition: Condition, figures: Collection[str], relative: bool) -> Non
     if not condition.relative and condition.unit not in units:
         what = "a time; give ns, us, ms or s" if units is TIMES else "a count; give none of them, or k, M, G"
         raise ConditionError(f"'{condition}': {condition.figure} is {what}")
+
+
+def ways_of(conditions: list[Condition]) -> list[str]:
+    """Return by what of `figures.WAYS` figures are needed."""
+    return [way for way in WAYS if any(each.figure.startswith(f"{way}.") for each in conditions)]
 
 
 def failed(conditions: list[Condition], figures: Figures) -> list[str]:

@@ -1,9 +1,11 @@
 """The figures of one run by name, as `vm_object.exclusive.wait.p99`: runs are compared by them, conditions name them.
 
 A name is a subject, a measure, and of what lasts a statistic.  Subjects are `all` locks, a lock class, and a class in
-one mode; beside them there are `fault` and, by place in the source, `blame`.  A figure of nothing is 0.
+one mode; a place in the source, a lock and a CPU, as `site.vm_page_alloc.busy`, if these are asked for.  Beside them
+there are `fault` and, by place in the source, `blame`.  A figure of nothing is 0.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 from vmconc.analysis.across import across_page_ins
 from vmconc.analysis.blame import HOLDER, WRITER, blame
 from vmconc.analysis.events import Events
+from vmconc.analysis.grouping import GROUPINGS, grouped
 from vmconc.analysis.names import site_name
 from vmconc.analysis.rows import Columns, columns
 from vmconc.analysis.summary import Summary, faults, summarise
@@ -33,7 +36,10 @@ MEASURES = {  # of locks, with the column of a report's row
     "acquired": "acquired", "contended": "contended", "bounces": "bounces", "io.count": "io_count", "io.total": "io_ns",
     **{f"{what}.{name}": f"{what}_{end}" for what in ("wait", "hold") for name, end in STATISTICS.items()},
 }  # fmt: skip
+WAYS = ("site", "instance", "cpu")  # subjects besides classes; not each run has the same ones
+OF_ONE_LOCK = tuple(name for name in MEASURES if name == "contended" or name.startswith("wait."))
 BLAME = "blame."
+OPEN = (BLAME, *(f"{way}." for way in WAYS))  # how figures begin of which one that a run does not have is 0
 NEUTRAL = ("acquired", "fault.count")
 FASTER = ("fault.rate", "fault.per_cpu_second")
 
@@ -49,16 +55,17 @@ def meaning(name: str) -> Meaning:
     return Meaning("" if name.endswith(("contended", "bounces", "count")) else "ns", -1)
 
 
-def figures(events: Events) -> Figures:
-    """Return the figures of a recorded run; with events lost there is no blame and no `io`."""
+def figures(events: Events, ways: Sequence[str] = ()) -> Figures:
+    """Return the figures of a recorded run, also by some of WAYS; with events lost there is no blame and no `io`."""
     used = usage(events)
     found = fault_figures(events, summarise(events, "", used))
     moved = bounced(events)[used.acquired.begin]
     for names, keys in groupings(used):
-        sums = columns(used, moved, keys, len(names)) | io_columns(used, keys[2], names)
-        found |= named(names, sums)
+        found |= named(names, columns(used, moved, keys, len(names)) | io_columns(used, keys[2], len(names)))
+    for way in ways:
+        found |= figures_by(way, used, moved)
     if events.lost:
-        return {name: value for name, value in found.items() if ".io." not in name}
+        return {name: value for name, value in found.items() if not name.endswith((".io.count", ".io.total"))}
     return found | blamed_on(events)
 
 
@@ -73,15 +80,40 @@ def groupings(used: Usage) -> list[tuple[list[str], list[np.ndarray]]]:
     ]
 
 
-def io_columns(used: Usage, key: np.ndarray, names: list[str]) -> Columns:
+def figures_by(way: str, used: Usage, moved: np.ndarray) -> Figures:
+    """Return the figures of places in the source, of CPUs, or of those locks that were waited for."""
+    events, (keys, parts) = used.held.events, grouped(used, way)
+    sums = columns(used, moved, parts, len(keys)) | io_columns(used, parts[2], len(keys))
+    kept = sums["contended"] > 0 if way == "instance" else np.full(len(keys), True)
+    names = [subject(way, GROUPINGS[way][1](events, int(key))) if kept[i] else "" for i, key in enumerate(keys)]
+    known = nothing(way, events.run["recording"]["sites"].values()) if way == "site" else {}
+    return known | named(names, sums, measures(way))
+
+
+def subject(way: str, name: str) -> str:
+    """Return what a group is called in figures; of a CPU that is its number."""
+    return f"{way}.{name.removeprefix('cpu ')}"
+
+
+def measures(way: str) -> Sequence[str]:
+    """Return what is known by one of WAYS: of a single lock its waits, for a timed run has not all of its holds."""
+    return OF_ONE_LOCK if way == "instance" else tuple(MEASURES)
+
+
+def nothing(way: str, names: Iterable[str], of: Sequence[str] = ()) -> Figures:
+    """Return the figures, which are 0, of what could have been."""
+    return {f"{subject(way, name)}.{measure}": 0.0 for name in names for measure in of or measures(way)}
+
+
+def io_columns(used: Usage, key: np.ndarray, groups: int) -> Columns:
     """Return what was held across page-ins: how often, and how long they took."""
-    count, ticks = (np.bincount(key, weights, len(names)) for weights in across_page_ins(used.held))
+    count, ticks = (np.bincount(key, weights, groups) for weights in across_page_ins(used.held))
     return {"io_count": count, "io_ns": ticks * used.held.events.tick}
 
 
-def named(names: list[str], sums: Columns) -> Figures:
-    """Return the columns as figures; a number that is no class has no name."""
-    lists = {measure: np.nan_to_num(sums[column]).tolist() for measure, column in MEASURES.items()}
+def named(names: list[str], sums: Columns, of: Sequence[str] = tuple(MEASURES)) -> Figures:
+    """Return columns as figures; what has no name is left out."""
+    lists = {measure: np.nan_to_num(sums[MEASURES[measure]]).tolist() for measure in of}
     return {f"{name}.{measure}": values[i] for i, name in enumerate(names) if name for measure, values in lists.items()}
 
 
@@ -112,11 +144,7 @@ def blamed_on(events: Events) -> Figures:
 
 def counted(run: dict[str, Any]) -> Figures:
     """Return what a run's counters say: less than its events, and nothing about holds."""
-    found = {}
-    if run.get("protocol"):
-        wall = run["wall_seconds"]
-        found = {"fault.rate": run["faults"] / wall if wall else 0.0, "fault.count": float(run["faults"])}
-        found["fault.per_cpu_second"] = float(run["faults_per_cpu_second"])
+    found = faults_counted(run)
     for name, locks in run["locks"].items():
         found[f"{name}.acquired"] = float(locks["shared"] + locks["exclusive"])
         found |= {f"{name}.{mode}.acquired": float(locks[mode]) for mode in MODE_NAMES.values()}
@@ -124,3 +152,13 @@ def counted(run: dict[str, Any]) -> Figures:
     for measure in ("acquired", "contended", "wait.total"):
         found[f"all.{measure}"] = sum(found[f"{name}.{measure}"] for name in run["locks"])
     return found
+
+
+def faults_counted(run: dict[str, Any]) -> Figures:
+    """Return what a run's counters say about faults; their rate is that of all its time."""
+    if not run.get("protocol"):
+        return {}
+    wall = run["wall_seconds"]
+    rate = run["faults"] / wall if wall else 0.0
+    per_cpu_second = float(run["faults_per_cpu_second"])
+    return {"fault.rate": rate, "fault.count": float(run["faults"]), "fault.per_cpu_second": per_cpu_second}

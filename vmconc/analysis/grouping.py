@@ -6,8 +6,10 @@ import numpy as np
 
 from vmconc.analysis.doing import kinds, lwps, paging_in
 from vmconc.analysis.events import Events
+from vmconc.analysis.groups import numbered
 from vmconc.analysis.names import lock_name, site_name
 from vmconc.analysis.spans import Spans
+from vmconc.analysis.usage import Usage
 from vmconc.locks.classes import CLASS_NAMES, CLASSES
 from vmconc.vm.opcodes import KIND_NAMES, TOUCH
 
@@ -55,3 +57,11 @@ GROUPINGS: dict[str, tuple[Callable[[Spans], np.ndarray], Callable[[Events, int]
     "lwp": (lambda spans: lwps(spans.events, spans.begin), lwp_name),
     "phase": (phases, phase_name),
 }
+
+
+def grouped(used: Usage, way: str) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the key of each group, and the number of the group of each acquisition, wait and hold."""
+    group, _ = GROUPINGS[way]
+    keys, numbers = numbered(np.concatenate([group(spans) for spans in used]))
+    parts = np.split(numbers, np.cumsum([len(spans.begin) for spans in used])[:-1])
+    return keys, parts

@@ -7,8 +7,7 @@ import msgspec
 import numpy as np
 
 from vmconc.analysis.events import Events
-from vmconc.analysis.grouping import GROUPINGS
-from vmconc.analysis.groups import numbered
+from vmconc.analysis.grouping import GROUPINGS, grouped
 from vmconc.analysis.rows import Row, columns, ordered, rows_of
 from vmconc.analysis.summary import Summary, summarise
 from vmconc.analysis.tally import bounced
@@ -62,12 +61,9 @@ def find(events: Events, run_dir: str, classes: list[int]) -> Found:
 
 def tabulated(found: Found, by: str, sort: str, top: int, classes: list[int]) -> Report:
     """Return the `top` largest rows (0: all) of what was found of some classes."""
-    events = found.used.held.events
-    group, name = GROUPINGS[by]
-    keys, numbers = numbered(np.concatenate([group(spans) for spans in found.used]))
-    parts = np.split(numbers, np.cumsum([len(spans.begin) for spans in found.used])[:-1])
+    keys, parts = grouped(found.used, by)
     order, sums = ordered(columns(found.used, found.moved, parts, len(keys)), SORTS[sort])
-    names = [name(events, int(key)) for key in keys[order][: top or None]]
+    names = [GROUPINGS[by][1](found.used.held.events, int(key)) for key in keys[order][: top or None]]
     return Report(
         found.summary, by, sort, [CLASS_NAMES[cls] for cls in classes], rows_of(sums, names), len(keys) - len(names),
         found.total,

@@ -1,7 +1,7 @@
 """The runs on one side of a comparison: what each was, its figures, and its lock-order edges."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,12 @@ import msgspec
 from vmconc.analysis.events import Events, RunError, load, read_run
 from vmconc.analysis.figures import Figures, counted, figures
 from vmconc.analysis.order_told import Ordered, ordered
+from vmconc.analysis.timed_figures import figures_timed, gaps, like_timed
+from vmconc.analysis.timing import Timing, load_timing
 
 EdgeCounts = dict[str, int]  # by name of the edge
-Look = Callable[[Path, Events, Ordered], None]  # sees every recorded run while its events are in memory
+RECORDED, TIMED, COUNTED = "recorded", "timed", "counted"  # what the figures of a run are from
+Look = Callable[[Path, Events | Timing, Ordered | None], None]  # sees each run while what it left is in memory
 SAME = ("program", "mode", "cpus", "threads", "seed", "rounds", "operations", "settings")  # of run.json
 SAME_MACHINE = ("system", "processor", "cores", "cores_allowed")
 SAME_OPTIONS = (
@@ -30,26 +33,70 @@ class Measured:
     figures: Figures
     edges: EdgeCounts | None = None
     lost: int = 0
+    source: str = RECORDED
+    gaps: Sequence[str] = ()  # what of it is not known
 
 
-def measure(paths: list[Path], counters: bool, look: Look | None = None) -> list[Measured]:
-    """Return the runs of some directories; `counters`: only what they counted.  Raises RunError, naming one."""
-    return [measure_counters(path, read_run(path)) if counters else measure_events(path, look) for path in paths]
+def source(path: Path) -> str:
+    """Return what is known of a run: its events, its histograms, or what it counted."""
+    run = read_run(path)
+    return RECORDED if run.get("recording") else TIMED if run.get("mode") == TIMED else COUNTED
+
+
+def measure(
+    paths: list[Path], sources: set[str], ways: Sequence[str] = (), look: Look | None = None
+) -> list[Measured]:
+    """Return the runs of some directories with what there is of all that are compared.  Raises RunError, naming one.
+
+    `sources`: those of all that are compared; if one of them was only counted, nothing more is asked of any.
+    """
+    if COUNTED in sources:
+        return [measure_counters(path, read_run(path)) for path in paths]
+    measured = [measure_one(path, ways, look) for path in paths]
+    return measured if len(sources) == 1 else [as_timed(run) for run in measured]
+
+
+def measure_one(path: Path, ways: Sequence[str], look: Look | None = None) -> Measured:
+    """Return a recorded or timed run."""
+    return measure_events(path, ways, look) if source(path) == RECORDED else measure_times(path, ways, look)
+
+
+def as_timed(run: Measured) -> Measured:
+    """Return a run as it would be known if it had been timed."""
+    if run.source == TIMED:
+        return run
+    try:
+        return replace(run, figures=like_timed(run.figures, run.run), edges=None)
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{run.path} is damaged ({type(error).__name__}: {error}); run again") from error
 
 
 def measure_counters(path: Path, run: dict[str, Any]) -> Measured:
     """Return what a run has counted."""
     try:
-        return Measured(str(path), {"program": run["program"], **run}, counted(run))
+        return Measured(str(path), {"program": run["program"], **run}, counted(run), source=COUNTED)
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path} is damaged ({type(error).__name__}: {error}); run again") from error
 
 
-def measure_events(path: Path, look: Look | None = None) -> Measured:
+def measure_times(path: Path, ways: Sequence[str], look: Look | None = None) -> Measured:
+    """Return what a run has timed."""
+    run, timing = load_timing(path)
+    try:
+        found = figures_timed(run, timing, ways)
+        measured = Measured(str(path), {"program": run["program"], **run}, found, source=TIMED, gaps=gaps(timing))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{path} is damaged ({type(error).__name__}: {error}); run again") from error
+    if look:
+        look(path, timing, None)
+    return measured
+
+
+def measure_events(path: Path, ways: Sequence[str], look: Look | None = None) -> Measured:
     """Return what a run has recorded."""
     events = load(path)
     order = ordered(events, str(path))
-    measured = Measured(str(path), events.run, figures(events), edge_counts(order), events.lost)
+    measured = Measured(str(path), events.run, figures(events, ways), edge_counts(order), events.lost)
     if look:
         look(path, events, order)
     return measured
@@ -82,11 +129,6 @@ def expanded(paths: list[Path]) -> list[Path]:
         inside = sorted(each.parent for each in path.glob("*/run.json"))
         found += inside if inside and not (path / "run.json").exists() else [path]
     return found
-
-
-def recorded(paths: list[Path]) -> bool:
-    """Tell whether all of these runs have events."""
-    return all(read_run(path).get("recording") for path in paths)
 
 
 def facts(run: dict[str, Any]) -> dict[str, Any]:

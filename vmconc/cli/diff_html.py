@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from vmconc.analysis.events import Events
     from vmconc.analysis.order_told import Ordered
     from vmconc.analysis.sides import Look
+    from vmconc.analysis.timing import Timing
     from vmconc.page.change.charted import Charted
 
 
@@ -21,13 +22,16 @@ def looking(seen: "dict[Path, Charted]") -> Iterator["Look"]:
     from rich.console import Console
     from rich.progress import Progress
 
+    from vmconc.analysis.timing import Timing
     from vmconc.page.change.charted import charted
 
     people = Console(stderr=True)
     with Progress(console=people, transient=True, disable=not people.is_terminal) as bar:
         task = bar.add_task("reading runs", total=None)
 
-        def look(path: Path, events: "Events", order: "Ordered") -> None:
+        def look(path: Path, events: "Events | Timing", order: "Ordered | None") -> None:
+            if order is None or isinstance(events, Timing):
+                return
             bar.update(task, description=f"charts of {path}")
             seen[path] = charted(path, events, order)
             bar.update(task, description=f"runs read: {len(seen):,}")

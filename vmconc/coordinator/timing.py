@@ -12,7 +12,7 @@ from vmconc.checks.places import place
 from vmconc.coordinator.recorder import both_clocks
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
 from vmconc.locks.cpu import HELD_SITE_MASK, HELD_SITE_SHIFT, HELD_WHAT_MASK
-from vmconc.locks.sites import site_name
+from vmconc.locks.sites import SITES, site_name
 from vmconc.locks.times import ENDED_MAX, LOCKS_FIRST, LONGEST, ROWS, TIMED_SHIFT, WAIT, bin_of
 
 
@@ -26,7 +26,9 @@ def collect_times(segment: Any, begun: tuple[int, int]) -> Timing:
     """Return what was timed."""
     ended = both_clocks()
     cpus = segment.view("Cpu")
-    found = Timing((ended[1] - begun[1]) / max(1, ended[0] - begun[0]), unlisted=int(cpus["unlisted"].sum()))
+    tick = (ended[1] - begun[1]) / max(1, ended[0] - begun[0])
+    sites = sorted(site.name for site in SITES.values())
+    found = Timing(tick, unlisted=int(cpus["unlisted"].sum()), sites=sites)
     for cpu in cpus:
         found.kinds += kinds_of(segment, int(cpu["index"]))
         found.locks += locks_of(segment, int(cpu["index"]))
