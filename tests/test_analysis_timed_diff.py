@@ -194,3 +194,51 @@ def test_a_timed_run_without_its_histograms_is_named(runs, capsys):
     (runs["after"] / "times.json").unlink()
     code, _, said = command(capsys, "diff", runs["before"], runs["after"])
     assert code == 2 and "times.json cannot be read" in said and "--mode timed" in said
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("vm_map.wait.p99>101ns", "it is 102 ns"), ("vm_map.exclusive.hold.total>=105ns", "it is 105 ns"),
+        ("site.place.6.wait.total>=102ns", "it is 102 ns"), ("cpu.1.contended>0", "it is 1"),
+        ("instance.offset 0x1000.wait.max>1ns", "it is 102 ns"), ("all.acquired<4", "it is 3"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["", "recorded "])
+def test_a_condition_on_one_run_holds_of_it_timed_as_of_it_recorded(asked, said, kind, runs, capsys):
+    code, _, complaint = command(capsys, "report", runs[f"{kind}before"], "--fail-on", asked)
+    assert (code, complaint) == (5, f"vmconc: --fail-on {asked}: {said}\n")
+
+
+def test_faults_of_a_timed_run_are_those_it_counted(runs, capsys):
+    assert "fault.rate<2: it is 1.5\n" in command(capsys, "report", runs["before"], "--fail-on", "fault.rate<2")[2]
+
+
+@pytest.mark.parametrize("asked", ["vm_map.wait.p99>102ns", "site.place.9.wait.total>0ns", "vm_object.wait.max>0ns"])
+def test_a_condition_that_does_not_hold_of_a_timed_run_is_none(asked, runs, capsys):
+    assert command(capsys, "report", runs["before"], "--fail-on", asked)[::2] == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        ("blame.place.5>1ns", "was timed, and 'blame.place.5>1ns' takes events; record it: vmconc run --mode recorded"),
+        ("vm_map.io.count>0", "takes events"), ("all.bounces>0", "takes events"), ("fault.p99>2ms", "takes events"),
+        ("vm_map.wait.p99>+5%", "two runs are needed: vmconc diff"), ("vm_map.wait.p98>1ns", "wait.p98 is not known"),
+        ("site.nowhere.wait.p99>1ns", "by site there are place.1, place.2"), ("cpu.0.hold.p99>3", "is a time; give ns"),
+    ],
+)  # fmt: skip
+def test_what_a_timed_run_cannot_answer_is_refused_in_a_line(asked, complaint, runs, capsys):
+    code, out, said = command(capsys, "report", runs["before"], "--fail-on", asked)
+    assert code == 2 and complaint in said and out == "" and said.count("\n") == 1
+    if "+" not in asked:
+        code, _, said = command(capsys, "diff", runs["before"], runs["recorded after"], "--fail-on", asked)
+        assert code == 2 and complaint in said
+
+
+def test_of_a_crowded_run_a_condition_on_holds_of_a_class_is_not_judged(tmp_path, capsys):
+    run, timing = timed(told(*BEFORE))
+    path = write_times(tmp_path / "run", run, msgspec.structs.replace(timing, kinds=[*timing.kinds, CROWD]))
+    code, _, said = command(capsys, "report", path, "--fail-on", "vm_map.hold.p99>1ns")
+    assert code == 2 and "'vm_map.hold.p99>1ns' cannot be judged" in said
+    assert command(capsys, "report", path, "--fail-on", "vm_map.wait.total>1ns")[0] == 5

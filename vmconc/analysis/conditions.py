@@ -23,6 +23,7 @@ from vmconc.locks.classes import MODE_NAMES
 TIMES = {"ns": 1.0, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
 COUNTS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 CHANGE = "%"
+EACH = ".wait.total"  # a figure that all have
 RELATIONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 FORM = re.compile(
     r"\s*(?P<figure>\S.*?)\s*(?P<relation>>=|<=|>|<)"
@@ -96,9 +97,16 @@ def failed(conditions: list[Condition], figures: Figures) -> list[str]:
     return [told for each in conditions if (told := each.told(figures[each.figure]))]
 
 
+def named_each(subject: str, figures: Collection[str]) -> list[str]:
+    """Return one figure each of what is told apart by place, lock or CPU."""
+    return [name for name in figures if subject in WAYS and name.startswith(f"{subject}.") and name.endswith(EACH)]
+
+
 def unknown(figure: str, figures: Collection[str]) -> str:
     """Say what there is instead of a figure."""
     subject = figure.partition(".")[0]
+    if there := [name[len(subject) + 1 :].removesuffix(EACH) for name in named_each(subject, figures)]:
+        return f"{figure} is not known; by {subject} there are {', '.join(there)}"
     subjects = list(dict.fromkeys(name.partition(".")[0] for name in figures))
     if subject not in subjects:
         return f"{subject} is not known of this run; there are {', '.join(subjects)}"

@@ -13,6 +13,7 @@ from vmconc.analysis.diff_notes import notes, warnings
 from vmconc.analysis.diff_rows import BY_CLASS, known, listed
 from vmconc.analysis.events import RunError, read_run
 from vmconc.analysis.hotspot import HotSpot, hot_spot
+from vmconc.analysis.judged import refuse_unknown
 from vmconc.analysis.sides import COUNTED, Look, Measured, expanded, measure, rounds, source
 
 MOVED_HERE = "moved here"
@@ -106,22 +107,13 @@ def failed(conditions: list[Condition], before: list[Measured], after: list[Meas
     """Return the conditions that hold, each with its figure.  Raises ConditionError; RunError if not all is known."""
     names = known(before + after)
     for condition in conditions:
-        refuse_gaps(condition, before + after)
+        refuse_unknown(condition, before + after)
         check(condition, names, relative=True)
     told = []
     for condition in conditions:
         found = changed(condition.figure, before, after)
         told.append(condition.told(percent(found) if condition.relative else found.after))
     return [each for each in told if each]
-
-
-def refuse_gaps(condition: Condition, runs: list[Measured]) -> None:
-    """Raise RunError if a run's events were lost, or there was no room for what a condition is about."""
-    for run in runs:
-        if run.lost:
-            raise RunError(f"{run.path}: {run.lost:,} events were lost, so no condition on its figures can be judged")
-        if run.gaps and condition.figure not in run.figures:
-            raise RunError(f"{run.path}: {'; '.join(run.gaps)}; so '{condition}' cannot be judged")
 
 
 def percent(found: Change) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from vmconc.analysis.conditions import EACH, named_each
 from vmconc.analysis.figures import BLAME, MEASURES, OPEN
 from vmconc.analysis.sides import Measured
 from vmconc.locks.classes import MODE_NAMES
@@ -31,9 +32,9 @@ def listed(runs: list[Measured], by: str = BY_CLASS, every: bool = False) -> lis
 
 def listed_by(runs: list[Measured], by: str, measures: Sequence[str]) -> list[str]:
     """Return the rows by one of `figures.WAYS`."""
-    names, end = known(runs), ".wait.total"
-    subjects = [name.removesuffix(end) for name in names if name.startswith(f"{by}.") and name.endswith(end)]
-    subjects.sort(key=lambda subject: -most(runs, subject + end))
+    names = known(runs)
+    subjects = [name.removesuffix(EACH) for name in named_each(by, names)]
+    subjects.sort(key=lambda subject: -most(runs, subject + EACH))
     return [name for subject in subjects for what in measures if (name := f"{subject}.{what}") in names]
 
 

@@ -43,9 +43,7 @@ def source(path: Path) -> str:
     return RECORDED if run.get("recording") else TIMED if run.get("mode") == TIMED else COUNTED
 
 
-def measure(
-    paths: list[Path], sources: set[str], ways: Sequence[str] = (), look: Look | None = None
-) -> list[Measured]:
+def measure(paths: list[Path], sources: set[str], ways: Sequence[str] = (), look: Look | None = None) -> list[Measured]:
     """Return the runs of some directories with what there is of all that are compared.  Raises RunError, naming one.
 
     `sources`: those of all that are compared; if one of them was only counted, nothing more is asked of any.

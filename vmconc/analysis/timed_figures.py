@@ -14,6 +14,7 @@ from vmconc.locks.times import KINDS_MAX, LOCKS_MAX
 
 TAKES_EVENTS = ("bounces", "io.count", "io.total")
 TIMED = tuple(name for name in MEASURES if name not in TAKES_EVENTS)
+FAULTS_TIMED = ("fault.p50", "fault.p99", "fault.p99.9", "fault.max", "fault.total")
 BY_KIND = ("class", "mode", "site")  # not known of what had no histogram of its own
 SUBJECTS: dict[str, Callable[[Times], str]] = {
     "all": lambda times: "all", "class": lambda times: times.cls, "mode": lambda times: f"{times.cls}.{times.mode}",
@@ -45,6 +46,12 @@ def figures_by(way: str, timing: Timing) -> Figures:
     kept = [measure for measure in measures(way) if measure in TIMED]
     known = nothing(way, timing.sites, kept) if way == "site" else {}
     return known | named(names, columns(wanted, [places[key] for key in keys], len(names), timing.tick), kept)
+
+
+def takes_events(figure: str) -> bool:
+    """Tell whether a figure is one that only recorded runs have."""
+    ends = tuple(f".{measure}" for measure in TAKES_EVENTS)
+    return figure.startswith(BLAME) or figure.endswith(ends) or figure in FAULTS_TIMED
 
 
 def crowded(timing: Timing) -> bool:

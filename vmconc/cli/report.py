@@ -70,19 +70,21 @@ def summed_up(
     run: Path, asked: "list[Condition]", by: str, sort: str, top: int, classes: list[int]
 ) -> "tuple[Report, list[str]]":
     """Return the report on a recorded or timed run, and the conditions that hold of it."""
-    from vmconc.analysis.conditions import failed
-    from vmconc.analysis.events import RunError, load, load_all
+    from vmconc.analysis.conditions import failed, ways_of
+    from vmconc.analysis.events import load, load_all
     from vmconc.analysis.figures import figures
+    from vmconc.analysis.judged import refuse_unknown
     from vmconc.analysis.report import report
+    from vmconc.analysis.sides import measure_times
     from vmconc.analysis.timed_report import report_timed
     from vmconc.analysis.timing import is_timed
 
-    with reading():
-        if not is_timed(run):
-            events = load_all(run) if asked else load(run)
-            with gating():
-                held = failed(asked, figures(events)) if asked else []
-            return report(events, str(run), by, sort, top, classes), held
-        if asked:
-            raise RunError(f"--fail-on needs events, and {run} has none; record it with vmconc run --mode recorded")
-        return report_timed(run, by, sort, top, classes), []
+    with reading(), gating():
+        if is_timed(run):
+            timed = measure_times(run, ways_of(asked))
+            for condition in asked:
+                refuse_unknown(condition, [timed])
+            return report_timed(run, by, sort, top, classes), failed(asked, timed.figures)
+        events = load_all(run) if asked else load(run)
+        held = failed(asked, figures(events, ways_of(asked))) if asked else []
+        return report(events, str(run), by, sort, top, classes), held
