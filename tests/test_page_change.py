@@ -9,6 +9,8 @@ from test_analysis_layers import GROWING, depths
 from test_page import parts
 
 from vmconc.analysis.diff import diff, sides
+from vmconc.analysis.diff_tables import beside
+from vmconc.analysis.figures import WAYS
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
 from vmconc.locks.classes import VM_MAP, VM_OBJECT
@@ -45,8 +47,8 @@ def page_of(tmp_path, before, after, asked=()):
         for name, side in (("before", before), ("after", after))
     ]
     seen = {}
-    old, new = sides(*paths, lambda path, events, order: seen.update({path: charted(path, events, order)}))
-    return change_page(diff(old, new), list(asked), seen)
+    old, new = sides(*paths, lambda path, left, order: seen.update({path: charted(path, left, order)}), WAYS)
+    return change_page(diff(old, new), beside(old, new, 200), list(asked), seen)
 
 
 def sections_of(tmp_path, before, after, asked=()):
@@ -178,7 +180,7 @@ def test_of_counted_runs_there_are_the_figures_only(tmp_path, capsys):
     assert guarded(app, ["diff", str(tmp_path / "a"), str(tmp_path / "b"), "--json", "--html", str(page)]) == 0
     assert json.loads(capsys.readouterr().out)["new_edges"] == []
     sections = {section["id"]: section for section in Reader(page.read_text()).data()["sections"]}
-    assert list(sections) == ["summary", "figures", "contention"]
+    assert list(sections) == ["summary", "figures", "tables", "contention"]
     assert parts(sections["contention"], "pairs")[0]["before"] == [100]
 
 

@@ -6,7 +6,7 @@ from vmconc.analysis.changes import PAIRS_LEAST
 from vmconc.analysis.sides import COUNTED, RECORDED, TIMED, Measured, facts
 
 TAKES_EVENTS = (
-    "no blame, no bounces, no order of locks, nothing of I/O under locks or of how long faults took: these take events "
+    "no blame, bounces, order of locks, depth of layers, I/O under locks, nor how long faults took: these take events "
     "(vmconc run --mode recorded)"
 )
 ONE_LOCK = (

@@ -1,6 +1,6 @@
 """Which figures of a comparison are rows, and in which order."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from vmconc.analysis.conditions import EACH, named_each
 from vmconc.analysis.figures import BLAME, MEASURES, OPEN
@@ -43,14 +43,18 @@ def most(runs: list[Measured], name: str) -> float:
     return max(run.figures.get(name, 0.0) for run in runs)
 
 
+def classes(names: Collection[str]) -> list[str]:
+    """Return the lock classes of some figures, and `all`."""
+    ending = [name for name in names if name.endswith(".acquired") and not name.startswith(OPEN)]
+    return list(dict.fromkeys(name.partition(".")[0] for name in ending))
+
+
 def listed_classes(runs: list[Measured], measures: Sequence[str], every: bool) -> list[str]:
     """Return the rows by class, by mode where figures are known by mode, with those of faults and blame."""
     names = known(runs)
-    ending = [name for name in names if name.endswith(".acquired") and not name.startswith(OPEN)]
-    classes = dict.fromkeys(name.partition(".")[0] for name in ending)
     found = list(FAULTS_ALL if every else FAULTS)
     found += [f"all.{what}" for what in (measures if every else ["wait.total"])]
-    for cls in sorted(classes, key=lambda cls: -most(runs, f"{cls}.wait.total")):
+    for cls in sorted(classes(names), key=lambda cls: -most(runs, f"{cls}.wait.total")):
         subjects = [f"{cls}.{mode}" for mode in MODE_NAMES.values()]
         for what in measures if cls != "all" else ():
             by_mode = [f"{subject}.{what}" for subject in subjects]

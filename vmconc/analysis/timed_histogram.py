@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from vmconc.analysis.histogram import Bin, Histogram, Histograms, bin_edge, bin_numbers
-from vmconc.analysis.timed_report import HELD, WAITED, bin_begins, in_classes, summary
-from vmconc.analysis.timing import Times, load_timing
+from vmconc.analysis.timed_report import HELD, OTHERS, WAITED, bin_begins, in_classes, summary
+from vmconc.analysis.timing import Times, Timing, load_timing
 from vmconc.locks.classes import CLASS_NAMES
 
 WHAT = {"wait": WAITED, "hold": HELD}
@@ -19,15 +19,19 @@ WHAT = {"wait": WAITED, "hold": HELD}
 def histograms_timed(path: Path, what: str, by_mode: bool, classes: list[int]) -> Histograms:
     """Count a run's waits or holds as `histogram.histograms` does.  Raises RunError as `load_timing` does."""
     run, timing = load_timing(path)
-    wanted = [times for times in timing.kinds if times.what in WHAT[what]]
-    wanted = [times for times in wanted if in_classes(times, [CLASS_NAMES[cls] for cls in classes])]
+    found = counted_timed(timing, what, by_mode, [CLASS_NAMES[cls] for cls in classes])
+    return Histograms(summary(run, timing, str(path)), what, found)
+
+
+def counted_timed(timing: Timing, what: str, by_mode: bool, names: list[str]) -> list[Histogram]:
+    """Count waits or holds of some classes (none: of all); the one with the most time first."""
+    wanted = [times for times in timing.kinds if times.what in WHAT[what] and in_classes(times, names)]
     kinds = sorted({(times.cls, times.mode if by_mode else "") for times in wanted})
     found = [
         histogram(cls, mode, [t for t in wanted if t.cls == cls and mode in ("", t.mode)], timing.tick)
         for cls, mode in kinds
     ]
-    found.sort(key=lambda one: -one.total_ns)
-    return Histograms(summary(run, timing, str(path)), what, found)
+    return sorted(found, key=lambda one: -one.total_ns)
 
 
 def histogram(cls: str, mode: str, times: list[Times], tick: float) -> Histogram:
@@ -42,4 +46,4 @@ def histogram(cls: str, mode: str, times: list[Times], tick: float) -> Histogram
     total = sum(one.total for one in times) * tick
     spent *= total / max(1.0, spent.sum())
     bins = [Bin(bin_edge(first + i), int(counts[i]), float(spent[i])) for i in range(len(counts))]
-    return Histogram(cls, mode, int(count.sum()), total, bins)
+    return Histogram(cls or OTHERS, mode, int(count.sum()), total, bins)

@@ -31,19 +31,23 @@ NEVER = Lasted(0, math.nan, math.nan, math.nan, math.nan)
 
 def report_timed(path: Path, by: str, sort: str, top: int, classes: list[int]) -> Report:
     """Report on a run directory as `report.report` does.  Raises RunError if that cannot be told from histograms."""
-    run, timing = load_timing(path)
     if by not in GROUPS:
         raise RunError(f"{path} was timed, which tells nothing by {by}; record it with vmconc run --mode recorded")
     if sort == "bounces":
         raise RunError(f"{path} was timed, which tells nothing of bounces; record it with vmconc run --mode recorded")
+    run, timing = load_timing(path)
     names = [CLASS_NAMES[cls] for cls in classes]
+    return tabulated_timed(summary(run, timing, str(path)), timing, by, sort, top, names)
+
+
+def tabulated_timed(head: Summary, timing: Timing, by: str, sort: str, top: int, names: list[str]) -> Report:
+    """Return the `top` largest rows (0: all) of what was timed of some classes (none: of all)."""
     wanted = [times for times in (timing.locks if by == "instance" else timing.kinds) if in_classes(times, names)]
     keys = [GROUPS[by](times) or OTHERS for times in wanted]
     groups = sorted(set(keys))
     order, found = ordered(columns(wanted, [groups.index(key) for key in keys], len(groups), timing.tick), SORTS[sort])
     shown = [groups[group] for group in order][: top or None]
     _, total = ordered(columns(wanted, [0] * len(wanted), 1, timing.tick), SORTS[sort])
-    head = summary(run, timing, str(path))
     return Report(head, by, sort, names, rows_of(found, shown), len(groups) - len(shown), rows_of(total, ["total"])[0])
 
 

@@ -75,21 +75,27 @@ def compared(
     before: list[Path], after: list[Path], by: str, every: bool, fail_on: list[str], html: Path | None
 ) -> "Diff":
     """Compare the runs in some directories, and write the page if wanted."""
+    from msgspec.structs import replace
+
     from vmconc.analysis.allocation import keep_memory
     from vmconc.analysis.conditions import ways_of
     from vmconc.analysis.diff import diff as compare
     from vmconc.analysis.diff import failed, sides
+    from vmconc.analysis.diff_rows import BY_CLASS
+    from vmconc.analysis.diff_tables import beside
     from vmconc.analysis.figures import WAYS
+    from vmconc.page.tables import ROWS
 
     asked = conditions(fail_on)
     seen: dict[Path, Charted] = {}
     keep_memory()
     with reading(), looking(seen) if html else nullcontext() as look:
-        old, new = sides(before, after, look, [way for way in WAYS if way in (by, *ways_of(asked))])
+        wanted = WAYS if html else [way for way in WAYS if way in (by, *ways_of(asked))]
+        old, new = sides(before, after, look, wanted)
     with reading(), gating():
         held = failed(asked, old, new)
-        found = compare(old, new, by, every)
-    found.failed = held
+        found = replace(compare(old, new, by, every), failed=held)
     if html:
-        write_page(html, found, fail_on, seen if len(seen) == len({*found.before.runs, *found.after.runs}) else {})
+        of_page = found if by == BY_CLASS else replace(compare(old, new, every=every), failed=held)
+        write_page(html, of_page, beside(old, new, ROWS), fail_on, seen)
     return found

@@ -9,7 +9,8 @@ import typer
 
 from vmconc.coordinator.errors import UsageError
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a recorded run; report, histogram: or timed.")]
+RUN = "Directory of a recorded run; report, histogram, html: or timed."
+Run = Annotated[Path, typer.Argument(metavar="RUN", help=RUN)]
 Class = Annotated[list[str], typer.Option("--class", metavar="NAME", help="Of this lock class only; repeat for more.")]
 
 

@@ -13,7 +13,7 @@ def write_folded(events: Events, out: BinaryIO, say: Callable[[str], None], weig
     say("adding up stacks")
     lines: Counter[str] = Counter()
     for stack in stacks(events):
-        frames = [frame.replace(";", ",") for frame in (root(events), *stack.frames)]
+        frames = [frame.replace(";", ",") for frame in (root(events.run), *stack.frames)]
         lines[";".join(frames)] += stack.weights[WEIGHTS.index(weight)]
     kept = {line: total for line, total in lines.items() if total}
     out.writelines(f"{line} {total}\n".encode() for line, total in sorted(kept.items()))

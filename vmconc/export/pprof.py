@@ -26,7 +26,7 @@ def write_pprof(events: Events, out: BinaryIO, say: Callable[[str], None], weigh
     say("adding up stacks")
     strings, found = Strings(), stacks(events)
     types = [message(1, number(1, strings.number(name)), number(2, strings.number(UNITS[name]))) for name in WEIGHTS]
-    places = {root(events): 1}
+    places = {root(events.run): 1}
     samples = [message(2, sample(events, stack, strings, places)) for stack in found]
     locations = [message(4, number(1, place), message(4, number(1, place))) for place in places.values()]
     functions = [message(5, number(1, place), number(2, strings.number(name))) for name, place in places.items()]
@@ -39,7 +39,7 @@ def write_pprof(events: Events, out: BinaryIO, say: Callable[[str], None], weigh
 
 def sample(events: Events, stack: Stack, strings: Strings, places: dict[str, int]) -> bytes:
     """Return a sample, its innermost frame first; `places` numbers the frames from 1."""
-    frames = [places.setdefault(frame, len(places) + 1) for frame in (*reversed(stack.frames), root(events))]
+    frames = [places.setdefault(frame, len(places) + 1) for frame in (*reversed(stack.frames), root(events.run))]
     label = number(1, strings.number("cpu")) + number(2, strings.number(cpu_name(events, stack.cpu)))
     ids, values = b"".join(map(varint, frames)), b"".join(map(varint, stack.weights))
     return message(1, ids) + message(2, values) + message(3, label)

@@ -23,7 +23,7 @@ def write_speedscope(events: Events, out: BinaryIO, say: Callable[[str], None], 
     frames = {name: index for index, name in enumerate(sorted({frame for s in found for frame in s.frames}))}
     profiles = [profile(events, cpu, found, frames, weight) for cpu in sorted({stack.cpu for stack in found})]
     file = {
-        "$schema": SCHEMA, "name": root(events), "exporter": "vmconc",
+        "$schema": SCHEMA, "name": root(events.run), "exporter": "vmconc",
         "shared": {"frames": [{"name": name} for name in frames]}, "profiles": profiles,
     }  # fmt: skip
     out.write(msgspec.json.encode(file))

@@ -5,6 +5,7 @@ A stack's weights are how often a lock was acquired there, how long was waited f
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +69,6 @@ def stack(events: Events, key: int, weights: list[int]) -> Stack:
     return Stack(cpu, frames, tuple(weights))
 
 
-def root(events: Events) -> str:
+def root(run: dict[str, Any]) -> str:
     """Return the outermost frame of all stacks: program and protocol; programs about locks have none."""
-    return f"{events.run['program']} {events.protocol}".strip()
+    return f"{run['program']} {run.get('protocol', '')}".strip()

@@ -1,1 +1,1 @@
-"""The page about a recorded run: sections of charts and tables, filled with what `analysis` finds."""
+"""The page about a recorded or timed run: sections of charts and tables, filled with what `analysis` finds."""

@@ -1,5 +1,7 @@
 """The first section: what ran, how fast, how much of it was waiting, and what the checks found."""
 
+import math
+
 from vmconc.analysis.checked import Checked
 from vmconc.analysis.summary import Lasted, Summary
 from vmconc.memory.ring import EVENT_BYTES
@@ -19,18 +21,9 @@ def about(run: Recorded) -> Section:
 
 def facts(run: Summary, checked: Checked) -> list[Fact]:
     """Return the figures that come first."""
-    rate = f"{run.faults_per_second:,.0f} per second, " if run.faults.count else ""
     found = f"{len(checked.broken)}" if checked.broken else NOTHING if checked.rules else "not checked"
-    share = f"{figure(100 * run.contended / max(1, run.acquired))} % of them" if run.contended else "none of them"
-    of_machine = [
-        Fact("faults", f"{run.faults.count:,}", rate + spread(run.faults)),
-        Fact("page-ins", f"{run.page_ins.count:,}", spread(run.page_ins)),
-    ]
     return [
-        Fact("lasted", lasting(run.seconds * 1e9), "from the first event to the last"),
-        *(of_machine if run.protocol else []),
-        Fact("locks acquired", f"{run.acquired:,}", f"waits: {run.contended:,}, {share}"),
-        Fact("waited", lasting(run.wait_ns), f"{figure(run.wait_percent)} % of the CPUs' time"),
+        *facts_of_all(run, "from the first event to the last"),
         Fact("rules broken", found, f"of {len(checked.rules)} checked", "good" if found == NOTHING else "bad"),
         Fact("events", f"{run.events:,}", f"{run.events * EVENT_BYTES / 1e6:,.1f} MB"),
         Fact("events lost", f"{run.lost:,}", f"a CPU had to wait for room: {run.ring_waits:,} times",
@@ -38,9 +31,25 @@ def facts(run: Summary, checked: Checked) -> list[Fact]:
     ]  # fmt: skip
 
 
+def facts_of_all(run: Summary, clock: str) -> list[Fact]:
+    """Return the figures that come first of recorded and timed runs; `clock`: from when to when it lasted."""
+    rate = f"{run.faults_per_second:,.0f} per second" if run.faults.count else ""
+    share = f"{figure(100 * run.contended / max(1, run.acquired))} % of them" if run.contended else "none of them"
+    of_machine = [
+        Fact("faults", f"{run.faults.count:,}", ", ".join(filter(None, (rate, spread(run.faults))))),
+        Fact("page-ins", f"{run.page_ins.count:,}", spread(run.page_ins)),
+    ]
+    return [
+        Fact("lasted", lasting(run.seconds * 1e9), clock),
+        *(of_machine if run.protocol else []),
+        Fact("locks acquired", f"{run.acquired:,}", f"waits: {run.contended:,}, {share}"),
+        Fact("waited", lasting(run.wait_ns), f"{figure(run.wait_percent)} % of the CPUs' time"),
+    ]
+
+
 def spread(times: Lasted) -> str:
-    """Say how long something lasted."""
-    if not times.count:
+    """Say how long something lasted, if that is known."""
+    if not times.count or math.isnan(times.total_ns):
         return ""
     return f"p50 {lasting(times.p50_ns)}, p99 {lasting(times.p99_ns)}, max {lasting(times.max_ns)}"
 
@@ -48,16 +57,25 @@ def spread(times: Lasted) -> str:
 def said(run: Recorded) -> list[Lines]:
     """Return what the rules found, and what the figures do not contain."""
     checked = run.checked
-    parts = [Lines(lines, "bad") for lines in (run.summary.ending, run.summary.found[:SHOWN]) if lines]
+    parts = wrong(run.summary)
     for one in checked.broken:
         parts.append(Lines([f"{one.rule}, {often(one.count)}: {one.meaning}", *one.examples], "bad"))
     if checked.rules and not checked.broken:
         parts.append(Lines(["Nothing broken: " + ", ".join(checked.rules)], "good"))
-    left = [f"not ended, and in no figure: {what} {count:,}" for what, count in unfinished(run.summary) if count]
     skipped = [f"not checked: {line}" for line in checked.not_checked]
-    more = len(run.summary.found) - SHOWN
+    return [*parts, Lines([*checked.notes, *left_out(run.summary), *skipped, times(run), COST], "note")]
+
+
+def wrong(run: Summary) -> list[Lines]:
+    """Return why a run did not end by itself, and what its CPUs, and the check at rest, have found."""
+    return [Lines(lines, "bad") for lines in (run.ending, run.found[:SHOWN]) if lines]
+
+
+def left_out(run: Summary) -> list[str]:
+    """Say what is not shown, and what is in no figure."""
+    more = len(run.found) - SHOWN
     hidden = [f"violations that are in run.json only: {more:,}"] if more > 0 else []
-    return [*parts, Lines([*hidden, *checked.notes, *left, *skipped, times(run), COST], "note")]
+    return hidden + [f"not ended, and in no figure: {what} {count:,}" for what, count in unfinished(run) if count]
 
 
 def times(run: Recorded) -> str:

@@ -18,13 +18,14 @@ Weighed = tuple[Frames, int]  # and ns
 FRAMES = 2000
 WAITED_OR_HELD = "from the top: the operation, the place in the source, the lock"
 CHARGED = "from the top: where the lock was got by who was in the way, the lock, where the waiter got it afterwards"
+TIMED = "from the top: the place in the source, the lock; the operation is known of recorded runs only"
 NOTES = {"wait": WAITED_OR_HELD, "hold": WAITED_OR_HELD, "blame": CHARGED}
 TEXT = "The width is time. Click a frame to see it alone, the top one to go back."
 
 
 def flames(run: Recorded) -> Section:
     """Return a graph each by wait, hold and blame."""
-    name = root(run.events)
+    name = root(run.events.run)
     choices = [Choice(f"by {what}", [icicle(name, some, NOTES[what])]) for what, some in weighed(run).items()]
     return Section("flames", "Flame graphs", TEXT, choices)
 

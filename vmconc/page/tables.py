@@ -5,7 +5,7 @@ import math
 from vmconc.analysis.grouping import GROUPINGS
 from vmconc.analysis.report import Report, tabulated
 from vmconc.analysis.rows import Row
-from vmconc.page.parts import Cell, Choice, Column, Section, Table
+from vmconc.page.parts import Cell, Choice, Column, Part, Section, Table
 from vmconc.page.recorded import Recorded
 
 MS, US = 1e6, 1e3
@@ -36,8 +36,12 @@ def tables(run: Recorded) -> Section:
 
 def by(run: Recorded, way: str) -> Choice:
     """Return one table."""
-    found = tabulated(run.found, way, "wait", ROWS, [])
-    return Choice(f"by {NAMES.get(way, way)}", [table(found)])
+    return choice(tabulated(run.found, way, "wait", ROWS, []))
+
+
+def choice(found: Report, *more: Part) -> Choice:
+    """Return a report as a table, and what is to be said of it."""
+    return Choice(f"by {NAMES.get(found.by, found.by)}", [table(found), *more])
 
 
 def table(found: Report) -> Table:

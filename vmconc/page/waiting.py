@@ -2,13 +2,12 @@
 
 from vmconc.analysis.heat import heated
 from vmconc.analysis.histogram import Histogram, counted
-from vmconc.analysis.spans import Spans
 from vmconc.page.figures import lasting
 from vmconc.page.parts import Bars, Choice, Heat, Lines, Part, Section, section
 from vmconc.page.recorded import Recorded
 
 BINS = 200
-NO_WAIT = "Nobody had to wait for a lock."
+NO_WAIT, NO_HOLD = "Nobody had to wait for a lock.", "No lock was held and given up."
 
 
 def heat(run: Recorded) -> Section:
@@ -23,20 +22,20 @@ def heat(run: Recorded) -> Section:
 
 
 def histograms(run: Recorded) -> Section:
-    """Return histograms of waits and of holds."""
+    """Return histograms of waits and of holds, by class and mode."""
+    return lasting_section(counted(run.used.waited, by_mode=True), counted(run.used.held, by_mode=True))
+
+
+def lasting_section(waits: list[Histogram], holds: list[Histogram]) -> Section:
+    """Return histograms as a section."""
     text = "How long each wait and hold lasted. Both axes are logarithmic, and that of time is the same in all."
-    choices = [choice("waits", run.used.waited), choice("holds", run.used.held)]
+    parts: list[list[Part]] = [[bars(one) for one in found] for found in (waits, holds)]
+    choices = [Choice("waits", parts[0] or [Lines([NO_WAIT])]), Choice("holds", parts[1] or [Lines([NO_HOLD])])]
     return Section("histograms", "How long was waited and held", text, choices)
-
-
-def choice(name: str, spans: Spans) -> Choice:
-    """Return those of some spans, by class and mode."""
-    parts: list[Part] = [bars(one) for one in counted(spans, by_mode=True)]
-    return Choice(name, parts or [Lines([NO_WAIT])])
 
 
 def bars(found: Histogram) -> Bars:
     """Return one histogram."""
-    title = f"{found.cls} {found.mode}: {found.count:,}, {lasting(found.total_ns)} in all"
+    title = f"{f'{found.cls} {found.mode}'.strip()}: {found.count:,}, {lasting(found.total_ns)} in all"
     edges = [one.from_ns for one in found.bins]
     return Bars(title, edges, [one.count for one in found.bins], [one.total_ns for one in found.bins])

@@ -12,13 +12,16 @@ NAMES = {
     "fault.rate": "faults a second", "fault.per_cpu_second": "faults a second of CPU time", "fault.p50": "faults, p50",
     "fault.p99": "faults, p99", "fault.p99.9": "faults, p99.9", "all.wait.total": "waited for locks, in all",
 }  # fmt: skip
-NO_CHARTS = "only the table of figures: histograms, flame graphs, lock order and layers take runs that are all recorded"
+NO_CHARTS = (
+    "only tables and bars: histograms and flame graphs take runs that are all recorded or timed, lock order and layers "
+    "recorded ones"
+)
 
 
-def about(found: Diff, asked: list[str], charts: bool) -> Section:
-    """Return it; `asked`: the conditions."""
+def about(found: Diff, asked: list[str], charts: bool, timed: bool) -> Section:
+    """Return it; `asked`: the conditions; `timed`: what takes events is not known."""
     facts = [fact(row) for row in found.rows if row.figure in NAMES] + [hot_spot(found), verdicts(found)]
-    facts += [edges(found)] if charts else []
+    facts += [edges(found)] if charts and not timed else []
     sides = Lines([said_side("before", found.before), said_side("after", found.after)])
     notes = Lines(found.notes + ([] if charts else [NO_CHARTS]), "note")
     return section("summary", "Summary", "", Facts(facts), *warned(found), *conditions(found, asked), sides, notes)

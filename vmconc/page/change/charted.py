@@ -1,8 +1,9 @@
 """What charts show of a run beside another one: little, so that the events of both need never be there at once."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -10,9 +11,12 @@ from vmconc.analysis.events import Events, RunError
 from vmconc.analysis.histogram import Bin, Histogram, counted
 from vmconc.analysis.layers import Layers, layered
 from vmconc.analysis.order_told import Ordered, OrderEdge
+from vmconc.analysis.timed_histogram import WHAT, counted_timed
+from vmconc.analysis.timing import Timing
 from vmconc.page.depth import BINS
 from vmconc.page.flames import Frames, weighed
 from vmconc.page.recorded import Recorded
+from vmconc.page.timed import stacked
 
 Stacks = dict[Frames, int]  # ns
 EdgeKey = tuple[str, str, str, str]  # held and its mode, asked for and its mode
@@ -26,12 +30,34 @@ class Charted:
     histograms: dict[str, list[Histogram]]  # of waits, of holds
     stacks: dict[str, Stacks]  # by wait, hold, blame; the last one only if nothing was lost
     edges: Edges | None  # None: not known
-    declared: list[str]  # classes in their order
-    layers: Layers | str  # of one run; why there are none
+    declared: list[str] = field(default_factory=list)  # classes in their order
+    layers: Layers | str = ""  # of one run; why there are none
+    timed: bool = False  # no operations in stacks, neither blame nor order nor layers
 
 
-def charted(path: Path, events: Events, order: Ordered) -> Charted:
-    """Find it in the events of a run."""
+def charted(path: Path, left: Events | Timing, order: Ordered | None) -> Charted:
+    """Find it in what a run left."""
+    if order is None or isinstance(left, Timing):
+        return charted_times(cast(Timing, left))
+    return charted_events(path, left, order)
+
+
+def charted_times(timing: Timing) -> Charted:
+    """Find it in histograms."""
+    histograms = {f"{what}s": counted_timed(timing, what, True, []) for what in WHAT}
+    return Charted(histograms, {what: added(some) for what, some in stacked(timing).items()}, None, timed=True)
+
+
+def as_timed(run: Charted) -> Charted:
+    """Return a recorded run as it would be if it had been timed: its stacks without the operation."""
+    if run.timed:
+        return run
+    stacks = {what: added((frames[1:], weight) for frames, weight in run.stacks[what].items()) for what in WHAT}
+    return Charted(run.histograms, stacks, None, timed=True)
+
+
+def charted_events(path: Path, events: Events, order: Ordered) -> Charted:
+    """Find it in events."""
     run = Recorded(events, str(path))
     histograms = {"waits": counted(run.used.waited, True), "holds": counted(run.used.held, True)}
     stacks = {what: added(some) for what, some in weighed(run).items()}

@@ -2,7 +2,7 @@
 
 from vmconc.page.change.charted import Charted, Stacks
 from vmconc.page.figures import percent
-from vmconc.page.flames import NOTES, icicle
+from vmconc.page.flames import NOTES, TIMED, icicle
 from vmconc.page.parts import Cell, Choice, Column, Lines, Part, Section, Shown, Table
 
 ROWS = 200
@@ -22,25 +22,26 @@ TEXT = (
 def flames(before: Charted, after: Charted) -> Section:
     """Return a graph and a table each by wait, hold and blame."""
     choices = []
-    for what in WORDS:
+    for what in before.stacks if before.timed else WORDS:
         parts: list[Part] = [LOST]
         if what in before.stacks and what in after.stacks:
             old, new = before.stacks[what], after.stacks[what]
-            parts = [icicle("all", new.items(), NOTES[what], old.items()), table(what, old, new)]
+            note, words = (TIMED, WORDS[what][1:]) if before.timed else (NOTES[what], WORDS[what])
+            parts = [icicle("all", new.items(), note, old.items()), table(what, words, old, new)]
         choices.append(Choice(f"by {what}", parts))
     return Section("flames", "Flame graphs, before and after", TEXT, choices)
 
 
-def table(what: str, before: Stacks, after: Stacks) -> Table:
-    """Return the stacks that changed most, what grew most first."""
+def table(what: str, words: tuple[str, ...], before: Stacks, after: Stacks) -> Table:
+    """Return the stacks that changed most, what grew most first; `words`: what their frames are."""
     grown = {frames: after.get(frames, 0) - before.get(frames, 0) for frames in before | after}
     kept = sorted(grown, key=lambda frames: -abs(grown[frames]))[:ROWS]
     kept.sort(key=lambda frames: -grown[frames])
     rows = [row(frames, before.get(frames, 0), after.get(frames, 0)) for frames in kept]
-    total = row(("all", "", ""), sum(before.values()), sum(after.values()))
+    total = row(("all", *[""] * (len(words) - 1)), sum(before.values()), sum(after.values()))
     left = f"left out, but in the total: {len(grown) - ROWS:,} rows that changed less" if len(grown) > ROWS else ""
-    columns = [*(Column(word, number=False) for word in WORDS[what]), *NUMBERS]
-    return Table(columns, rows, total, 5, left, f"{what} before and after")
+    columns = [*(Column(word, number=False) for word in words), *NUMBERS]
+    return Table(columns, rows, total, len(words) + 2, left, f"{what} before and after")
 
 
 def row(frames: tuple[str, ...], before: int, after: int) -> list[Cell]:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from vmconc.analysis.diff import Diff
+from vmconc.analysis.diff_tables import Beside
 from vmconc.page.change.about import about, title
-from vmconc.page.change.charted import Charted, together
+from vmconc.page.change.beside import beside
+from vmconc.page.change.charted import Charted, as_timed, together
 from vmconc.page.change.depth import depth
 from vmconc.page.change.figures import contention, table
 from vmconc.page.change.flames import flames
@@ -14,9 +16,10 @@ from vmconc.page.parts import Section
 from vmconc.page.writing import written
 
 
-def change_page(found: Diff, asked: list[str], seen: dict[Path, Charted]) -> str:
-    """Return the page; `asked`: the conditions; `seen`: the runs, if all of them are recorded."""
-    sections = [about(found, asked, bool(seen)), table(found), contention(found)]
+def change_page(found: Diff, tables: list[Beside], asked: list[str], seen: dict[Path, Charted]) -> str:
+    """Return the page; `asked`: the conditions; `seen`: the runs, if all of them are recorded or timed."""
+    timed = any(run.timed for run in seen.values())
+    sections = [about(found, asked, bool(seen), timed), table(found), beside(tables), contention(found)]
     sections += charts(found, seen) if seen else []
     old, new = found.before, found.after
     names = f"{title(old)} → {title(new)}" if title(old) != title(new) else f"{title(old)}, before and after"
@@ -26,7 +29,11 @@ def change_page(found: Diff, asked: list[str], seen: dict[Path, Charted]) -> str
 
 
 def charts(found: Diff, seen: dict[Path, Charted]) -> list[Section]:
-    """Return what only events tell."""
-    before, after = (together([seen[Path(run)] for run in side.runs]) for side in (found.before, found.after))
+    """Return what counters do not tell; if any run was timed, what all have."""
+    runs = [[seen[Path(run)] for run in side.runs] for side in (found.before, found.after)]
+    if any(run.timed for run in seen.values()):
+        before, after = (together([as_timed(run) for run in side]) for side in runs)
+        return [histograms(before, after), flames(before, after)]
+    before, after = (together(side) for side in runs)
     layers = depth(before, after, len(found.after.runs))
     return [histograms(before, after), flames(before, after), ordering(before, after), layers]
