@@ -4,9 +4,11 @@ import pytest
 from conftest import make_segment
 
 from vmconc.analysis.timing import Timing
+from vmconc.checks.places import place
 from vmconc.coordinator.recorder import both_clocks
 from vmconc.coordinator.timing import add_last, collect_times
 from vmconc.locks.classes import EXCLUSIVE, MUTEX, RWLOCK, SHARED, VM_OBJECT
+from vmconc.locks.cpu import ENDED_MAX
 from vmconc.locks.held import hold_goes_on, hold_pauses
 from vmconc.locks.hook import acquired, released, wait_begins, wait_ends
 from vmconc.locks.times import HOLD, KINDS_MAX, LOCKS_MAX, TIMED_SHIFT, time_kind, times_tables
@@ -84,6 +86,19 @@ def test_a_wait_after_which_nothing_is_acquired_belongs_to_what_was_asked_for(se
     timing = collect_times(segment, both_clocks())
     assert counted(timing.kinds) == {("wait", "mutex", "exclusive"): 1, ("wait", "mutex", "shared"): 1}
     assert timing.locks[0].what == "wait" and timing.locks[0].cls == "mutex"
+
+
+@pytest.mark.parametrize("before", [0, ENDED_MAX - 1, ENDED_MAX])
+def test_a_wait_before_a_release_does_not_belong_to_what_is_acquired_after_it(segment, cpu, before):
+    for _ in range(before):
+        acquired(cpu, SECOND, RWLOCK, SHARED, 0)
+        released(cpu, SECOND, RWLOCK)
+    acquired(cpu, SECOND, RWLOCK, SHARED, 0)
+    wait_ends(cpu, MUTEX, wait_begins(cpu, FIRST, MUTEX, EXCLUSIVE))
+    released(cpu, SECOND, RWLOCK)
+    acquired(cpu, SECOND, MUTEX, EXCLUSIVE, 0)
+    waits = [row for row in collect_times(segment, both_clocks()).locks if row.what == "wait"]
+    assert [(row.cls, row.lock) for row in waits] == [("mutex", place(segment, FIRST))]
 
 
 def test_what_is_not_counted_yet_is_added_once(segment, cpu):

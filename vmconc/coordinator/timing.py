@@ -13,7 +13,9 @@ from vmconc.coordinator.recorder import both_clocks
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
 from vmconc.locks.cpu import HELD_SITE_MASK, HELD_SITE_SHIFT, HELD_WHAT_MASK
 from vmconc.locks.sites import SITES, site_name
-from vmconc.locks.times import ENDED_MAX, LOCKS_FIRST, LONGEST, ROWS, TIMED_SHIFT, WAIT, bin_of
+from vmconc.locks.times import LOCKS_FIRST, LONGEST, ROWS, TIMED_SHIFT, WAIT, bin_of
+
+ENDED = ("ended_key", "ended_lock", "ended_ticks")
 
 
 def leave_times(segment: Any, directory: Path, mode: str, begun: tuple[int, int]) -> None:
@@ -78,13 +80,13 @@ def named(key: int) -> tuple[str, str, str, str]:
 def add_last(found: Timing, segment: Any, cpu: np.void) -> None:
     """Count the holds and the wait that a CPU ended last: it does so itself only when more follow."""
     index = int(cpu["index"])
-    for ended in segment.view("Ended")[index * ENDED_MAX :][: int(cpu["ended"])]:
-        key, ticks = int(ended["key"]), int(ended["ticks"])
+    rows = zip(*(cpu[name][: int(cpu["ended"])].tolist() for name in ENDED), strict=True)
+    for key, lock, ticks in rows:
         add(found.kinds, Times(index, *named(key)), ticks)
-        if ended["lock"] in segment.view("TimedLocks")["lock"][0]:
-            add(found.locks, of_lock(index, key, place(segment, int(ended["lock"]))), ticks)
+        if lock in segment.view("TimedLocks")["lock"][0]:
+            add(found.locks, of_lock(index, key, place(segment, lock)), ticks)
     if cpu["waited"]:
-        key = WAIT << TIMED_SHIFT | int(cpu["reason"]) << HELD_SITE_SHIFT | int(cpu["waited_what"])
+        key = WAIT << TIMED_SHIFT | int(cpu["waited_site"]) << HELD_SITE_SHIFT | int(cpu["waited_what"])
         add(found.kinds, Times(index, *named(key)), int(cpu["waited"]))
 
 

@@ -13,6 +13,7 @@ TOKENS_MAX = 32  # LWKT_MAXTOKENS
 HELD_MAX = 1088  # a chain lock for each of 1,000 layers and what else a fault holds
 EVENTS_MAX = 64
 REASONS_MAX = 32
+ENDED_MAX = 64  # holds of a CPU that are counted together
 
 STATE_IDLE, STATE_RUNNING, STATE_BLOCKED, STATE_DONE, STATE_STOPPED = range(5)
 STATE_NAMES = {
@@ -67,7 +68,12 @@ class Cpu:
     wait_begun: int = guard("cpu")  # ticks
     waited: int = guard("cpu")  # ticks of a wait that has ended and is not counted yet; 0: there is none
     waited_what: int = guard("cpu")  # class * 2 + mode that was asked for
+    waited_site: int = guard("cpu")  # where it slept
+    waited_ended: int = guard("cpu")  # `ended` when the wait was over
     ended: int = guard("cpu")  # holds that have ended and are not counted yet
+    ended_key: Words(ENDED_MAX) = guard("cpu")  # as Times.key
+    ended_lock: Words(ENDED_MAX) = guard("cpu")  # byte offset
+    ended_ticks: Words(ENDED_MAX) = guard("cpu")  # how long each was held
     unlisted: int = guard("cpu")  # waits for locks that have no histograms of their own, for want of room
     # Memory management.
     free: Embed("FreeLists") = guard("cpu")

@@ -21,7 +21,7 @@ from vmconc.locks.cpu import HELD_WHAT_MASK
 from vmconc.locks.delay import AFTER_ACQUIRE, BEFORE_ACQUIRE, BEFORE_RELEASE, NO_SITE, delay
 from vmconc.locks.held import find_held, held_classes, held_mode, holds, pop_held, push_held
 from vmconc.locks.rules import LOCK_ORDER, LOCK_RECURSION, NOT_HELD, broken
-from vmconc.locks.times import hold_begins, wait_was_vain
+from vmconc.locks.times import hold_begins, wait_is_over, wait_was_vain
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import controlled, delayed, logged, recorded, timed, tracked
 from vmconc.memory.refs import offset
@@ -138,8 +138,6 @@ def released(cpu, lock, cls):
     releasing(cpu, lock, cls)
     if racing(cpu):
         gives(cpu, lock, held_mode(cpu, lock, cls))
-    if timed(cpu):
-        wait_was_vain(cpu)
     if tracked(cpu):
         pop_held(cpu, lock, cls)
 
@@ -205,7 +203,7 @@ def wait_ends(cpu, cls, since):
         cpu.counts[cls * COUNT_COLUMNS + COUNT_WAIT] += now(cpu) - since
         cpu.wait_class = 0
     if timed(cpu):
-        cpu.waited = max(ticks() - cpu.wait_begun, 1)
+        wait_is_over(cpu)
     if recorded(cpu):
         log_step(cpu, STEP_WAITED, 0, cls, 0, 0)
 

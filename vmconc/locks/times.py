@@ -7,7 +7,7 @@ counter; each power of two is cut into 16 bins, so what is read from a bin is at
 
 from functools import partial
 
-from vmconc.locks.cpu import HELD_SITE_SHIFT, HELD_WHAT_MASK
+from vmconc.locks.cpu import ENDED_MAX, HELD_SITE_SHIFT, HELD_WHAT_MASK
 from vmconc.memory.atomics import atomic_cas
 from vmconc.memory.bits import bit_length
 from vmconc.memory.jit import kernel
@@ -21,7 +21,6 @@ LONGEST = (1 << 46) - 1  # ticks, about six hours: what lasts longer is counted 
 BINS = (46 - PART_BITS + 1) << PART_BITS
 KINDS_MAX = 256  # sites, classes and modes with a histogram of their own, a power of two
 LOCKS_MAX = 512  # locks with histograms of their own, a power of two
-ENDED_MAX = 64  # holds of a CPU that are counted together
 LOOKS = 8  # places of the list of locks where one can stand
 WAIT, HOLD, HOLD_AGAIN = 1, 2, 3  # what is timed; the last: of a token that was given up and is owned again
 LOCKS_FIRST = KINDS_MAX + 3  # a CPU's histograms: by kind, those of all other kinds, waits and holds of each lock
@@ -42,20 +41,12 @@ class Times:
     bins: Words(BINS) = guard("cpu")
 
 
-@struct(align=8, private=True)
-class Ended:
-    """A hold that has ended and is not counted yet."""
-
-    key: int = guard("cpu")  # as Times.key
-    lock: int = guard("cpu")  # byte offset
-    ticks: int = guard("cpu")
-
-
 @struct
 class TimedLocks:
     """The locks that have histograms of their own: those that any CPU ever waited for."""
 
     lock: Words(LOCKS_MAX) = guard("atomic")  # byte offset, 0: a free place
+    some: int = guard("hint")  # there are such locks
 
 
 @kernel
@@ -129,6 +120,7 @@ def listed(cpu, lock):
 @kernel
 def enlist(cpu, lock):
     """Return the place of a lock in the list, putting it there if need be; -1 if there is no room."""
+    record(cpu, "TimedLocks", 0).some = 1
     locks, place = record(cpu, "TimedLocks", 0).lock, spread(lock, LOCKS_MAX)
     for _ in range(LOOKS):
         if locks[place] == lock or (locks[place] == 0 and atomic_cas(locks, place, 0, lock)) or locks[place] == lock:
@@ -158,10 +150,18 @@ def time_wait(cpu, lock, site):
 
 
 @kernel
+def wait_is_over(cpu):
+    """Note how long the wait was that has just ended: it is counted when it is known what came of it."""
+    cpu.waited = max(ticks() - cpu.wait_begun, 1)
+    cpu.waited_site = cpu.reason
+    cpu.waited_ended = cpu.ended
+
+
+@kernel
 def hold_begins(cpu, lock, cls, mode, site):
     """Note when the lock on top of the held-lock stack was acquired, and what was waited for it."""
     if cpu.waited != 0:
-        if cpu.waited_what >> 1 == cls:
+        if cpu.waited_what >> 1 == cls and cpu.waited_ended == cpu.ended:
             time_wait(cpu, lock, site)
         else:
             wait_was_vain(cpu)
@@ -172,7 +172,7 @@ def hold_begins(cpu, lock, cls, mode, site):
 def wait_was_vain(cpu):
     """Count a wait after which nothing was acquired, if there is one: for what was asked for, where it slept."""
     if cpu.waited != 0:
-        time_wait(cpu, cpu.wait_lock, cpu.reason)
+        time_wait(cpu, cpu.wait_lock, cpu.waited_site)
 
 
 @kernel
@@ -181,27 +181,30 @@ def time_hold(cpu, i, now):
 
     It is counted later, with others: else the processor would have to do all that before it can release the lock.
     """
-    if cpu.ended == ENDED_MAX:
+    n, since = cpu.ended, cpu.held_since[i]
+    if n == ENDED_MAX:
         count_ended(cpu)
-    ended, since, word = record(cpu, "Ended", cpu.index * ENDED_MAX + cpu.ended), cpu.held_since[i], cpu.held_word[i]
-    ended.key = HOLD + (since >> 1 & 1) << TIMED_SHIFT | word & KEY_MASK | since & 1
-    ended.lock = cpu.held_lock[i]
-    ended.ticks = now - (since >> SINCE_SHIFT)
-    cpu.ended += 1
+        n = 0
+    cpu.ended_key[n] = HOLD + (since >> 1 & 1) << TIMED_SHIFT | cpu.held_word[i] & KEY_MASK | since & 1
+    cpu.ended_lock[n] = cpu.held_lock[i]
+    cpu.ended_ticks[n] = now - (since >> SINCE_SHIFT)
+    cpu.ended = n + 1
 
 
 @partial(kernel, apart=True)
 def count_ended(cpu):
-    """Count the holds of this CPU that have ended."""
+    """Count the holds of this CPU that have ended, and a wait before them: another hold ends now, so it was vain."""
+    wait_was_vain(cpu)
+    some = record(cpu, "TimedLocks", 0).some != 0
     for n in range(cpu.ended):
-        ended = record(cpu, "Ended", cpu.index * ENDED_MAX + n)
-        time_kind(cpu, ended.key, ended.ticks)
-        place = listed(cpu, ended.lock)
+        key, ticks = cpu.ended_key[n], cpu.ended_ticks[n]
+        time_kind(cpu, key, ticks)
+        place = listed(cpu, cpu.ended_lock[n]) if some else -1
         if place >= 0:
-            time_lock(cpu, place, HOLD, (ended.key & HELD_WHAT_MASK) >> 1, ended.ticks)
+            time_lock(cpu, place, HOLD, (key & HELD_WHAT_MASK) >> 1, ticks)
     cpu.ended = 0
 
 
 def times_tables(cpus: int) -> dict[str, int]:
     """Return how many records the tables of so many CPUs have."""
-    return {"Times": cpus * ROWS, "TimedLocks": 1, "Ended": cpus * ENDED_MAX}
+    return {"Times": cpus * ROWS, "TimedLocks": 1}
