@@ -1,8 +1,6 @@
-"""What `vmconc explore` is asked for: each option's name, help and default stand here once, and which were given."""
+"""What `vmconc explore` is asked for: each option's name, help and default stand here once."""
 
-import inspect
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -55,13 +53,12 @@ Resume = Annotated[
 ]
 Keep = Annotated[Path, typer.Option("--keep", help="Where failures are kept.")]
 
-Given = dict[str, str]  # the fields whose options stand in a command line, each as it could be written there
-
 
 @dataclass(frozen=True)
 class Asked:
     """The values of a command line, as they were given."""
 
+    context: typer.Context
     what: Program = ""
     protocol: Protocol = "both"
     cpus: Cpus = 2
@@ -85,41 +82,3 @@ class Asked:
     keep: Keep = Path("failures")
     html: Html = None
     json: o.Json = False
-
-
-def given_in(context: typer.Context) -> Given:
-    """Return what the command line gives; the rest are defaults."""
-    return {
-        str(option.name): " ".join(written(option.opts[0], context.params[str(option.name)]))
-        for option in context.command.params
-        if getattr(context.get_parameter_source(str(option.name)), "name", "") == "COMMANDLINE"
-    }
-
-
-def written(option: str, value: object) -> list[str]:
-    """Return the words by which an option is given: a flag, a value, or several times one value."""
-    if value is True:
-        return [option]
-    return [word for each in (value if isinstance(value, list) else [value]) for word in (option, str(each))]
-
-
-def asking(function: Callable[[Asked, Given], int]) -> Callable[..., int]:
-    """Make a command with an option for each field out of a function of what is asked."""
-
-    def command(context: typer.Context, **values: object) -> int:
-        return function(Asked(**values), given_in(context))  # type: ignore[arg-type]
-
-    parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
-    parameters += [
-        inspect.Parameter(
-            option.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            annotation=option.type,
-            default=option.default if option.default_factory is MISSING else option.default_factory(),
-        )
-        for option in fields(Asked)
-    ]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    command.__doc__ = function.__doc__
-    return command

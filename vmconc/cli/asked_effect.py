@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from vmconc.cli.asked import Asked, Given
+from vmconc.cli.asked import Asked
+from vmconc.cli.asking import Given
 from vmconc.coordinator.errors import UsageError
 
 if TYPE_CHECKING:

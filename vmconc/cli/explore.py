@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmconc.cli import options as o
-from vmconc.cli.asked import Asked, Given, asking
+from vmconc.cli.asked import Asked
 from vmconc.cli.asked_checks import check, check_checkpoint
 from vmconc.cli.asked_html import write_html
+from vmconc.cli.asking import asking, given_in
 from vmconc.cli.targets import targets_of
 from vmconc.cli.uncompiled import say_if_uncompiled
 from vmconc.coordinator.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATION, UsageError
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 SECONDS_DEFAULT = 10.0
 
 
-@asking
-def explore(asked: Asked, given: Given) -> int:
+@asking(Asked)
+def explore(asked: Asked) -> int:
     """Run a program's threads in many orders until one fails, make the failure simple, and show it step by step.
 
     Example: vmconc explore fork_chain --set generations=3 --set pages=2 --set writes=1 --set chains=1 --for 20s
     """
     check(asked)
-    targets, kept = targets_of(asked, given), asked.checkpoint or asked.resume
+    targets, kept = targets_of(asked, given_in(asked.context)), asked.checkpoint or asked.resume
     if kept:
         check_checkpoint(kept, asked.strategy, len(targets))
     say_if_uncompiled()

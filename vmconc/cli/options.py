@@ -1,13 +1,9 @@
-"""The options that `run` and `compare` share, as types: name, help and default stand here once."""
+"""The options that several commands share, as types: name and help stand here once."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from vmconc.coordinator.errors import UsageError
-from vmconc.coordinator.options import FRAMES, RING, RunOptions
-from vmconc.coordinator.units import bandwidth, duration, probability
 
 What = Annotated[
     str, typer.Argument(metavar="PROGRAM|TRACE", help="A built-in program or trace, a .py file, or a trace file.")
@@ -53,7 +49,6 @@ Table = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
-FRAMES_DEFAULT, RING_DEFAULT = FRAMES, RING
 DIRECTORY_DEFAULT = Path("/dev/shm")
 RUNS_DEFAULT = Path("runs")
 
@@ -63,37 +58,3 @@ def core_count() -> int:
     import os
 
     return len(os.sched_getaffinity(0))
-
-
-def table_sizes(pairs: list[str]) -> dict[str, int]:
-    """Turn `NAME=N` words into a dictionary."""
-    sizes = {}
-    for pair in pairs:
-        name, _, number = pair.partition("=")
-        if not number.isdigit() or int(number) == 0:
-            raise UsageError(f"--table {pair!r} is not NAME=N; write for example --table objects=32768")
-        sizes[name.replace("-", "_")] = int(number)
-    return sizes
-
-
-def run_options(
-    *, cpus: int, mode: str, frames: int, seed: int, time_limit: float, stall: float, directory: Path, runs: Path,
-    io_latency: str, io_error_rate: float, io_bandwidth: str, fail_fast: bool, no_checks: bool, heuristic: bool,
-    keep: bool, tables: list[str], ring: int = RING, when_full: str = "stop", check_events: bool = True,
-    bugs: tuple[str, ...] = (), delays: list[str] | None = None,
-) -> RunOptions:  # fmt: skip
-    """Check the values of a command line.  Raises UsageError naming option, value and fix."""
-    if cpus < 0:
-        raise UsageError(f"--cpus {cpus} is negative; choose 1 or more, or 0 for the number of cores")
-    if when_full not in ("stop", "drop"):
-        raise UsageError(f"--when-full {when_full!r} is unknown; choose stop or drop")
-    if mode != "recorded" and (ring != RING or when_full != "stop" or not check_events):
-        given = "--ring, --when-full and --no-check-events"
-        raise UsageError(f"{given} are for --mode recorded, not {mode}; leave them out")
-    return RunOptions(
-        cpus=cpus or core_count(), mode=mode, ring=ring, drop=when_full == "drop", check_events=check_events,
-        frames=frames, seed=seed, time_limit=time_limit, stall=stall, directory=directory, runs=runs,
-        io_latency=duration("--io-latency", io_latency), io_error_rate=probability("--io-error-rate", io_error_rate),
-        io_bandwidth=bandwidth("--io-bandwidth", io_bandwidth), fail_fast=fail_fast, checks=not no_checks,
-        heuristic=heuristic, keep=keep, tables=table_sizes(tables), bugs=bugs, delays=tuple(delays or ()),
-    )  # fmt: skip

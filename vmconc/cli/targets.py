@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from vmconc.cli.asked import Asked, Given
+from vmconc.cli.asked import Asked
 from vmconc.cli.asked_effect import check_effect
+from vmconc.cli.asking import Given
 from vmconc.coordinator.errors import UsageError
 
 if TYPE_CHECKING:
