@@ -5,6 +5,14 @@ import json
 import re
 from typing import Any
 
+HEAD = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>@TITLE@</title>"""  # what a page may load stands in its template
+
 
 def filled(template: str, texts: dict[str, str]) -> str:
     """Put texts where the template says @NAME@; what a text says itself is left alone."""
@@ -12,8 +20,8 @@ def filled(template: str, texts: dict[str, str]) -> str:
 
 
 def titled(title: str, data: Any) -> dict[str, str]:
-    """Return the texts that every page has: TITLE, and DATA as JSON.  Raises ValueError if there is a NaN in it."""
-    return {"TITLE": html.escape(title), "DATA": embedded(data)}
+    """Return the texts that every page has: HEAD, and DATA as JSON.  Raises ValueError if there is a NaN in it."""
+    return {"HEAD": filled(HEAD, {"TITLE": html.escape(title)}), "DATA": embedded(data)}
 
 
 def embedded(data: Any) -> str:
