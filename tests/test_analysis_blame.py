@@ -124,7 +124,7 @@ def test_the_order_of_changes_counts_and_not_that_of_their_times():
 def test_a_wait_that_ends_before_it_began_is_said_not_to_be_charged():
     steps = [takes(0, 1, MAP), *waits(10, 5, 0, MAP)]
     events = story(*steps)
-    assert [events.cpu[place] for place in not_charged(events)] == [0]
+    assert [events.cpu[place] for place in not_charged(blame(events))] == [0]
 
 
 def test_along_the_chain_a_holder_that_waits_passes_its_part_on():
@@ -175,7 +175,7 @@ def any_story(draw):
 @given(any_story())
 def test_what_is_charged_is_what_was_waited_and_never_negative(steps):
     events = story(*steps, cpus=4)
-    assert len(not_charged(events)) == 0
+    assert len(not_charged(blame(events))) == 0
     for chain in (False, True):
         found = blame(events, chain)
         assert (found.ticks >= 0).all()

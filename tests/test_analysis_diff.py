@@ -15,6 +15,7 @@ from vmconc.analysis.changes import FIXED, NEW, NO_INTERVAL, PAIRS_LEAST, SAME, 
 from vmconc.analysis.conditions import parse
 from vmconc.analysis.diff import MOVED_HERE, diff, failed
 from vmconc.analysis.figures import MEASURES, counted, figures
+from vmconc.analysis.findings import Findings
 from vmconc.analysis.hotspot import hot_spot
 from vmconc.analysis.order_told import ordered
 from vmconc.analysis.sides import Measured, edge_counts
@@ -40,7 +41,7 @@ GOOD = st.lists(st.floats(0.1, 1e9), min_size=PAIRS_LEAST, max_size=12)
 
 def measured(*steps, **more):
     events = story(*steps)
-    return Measured("x", events.run | more, figures(events), edge_counts(ordered(events, "")))
+    return Measured("x", events.run | more, figures(Findings(events, "")), edge_counts(ordered(events, "")))
 
 
 def compared(before, after, **more):
@@ -50,7 +51,7 @@ def compared(before, after, **more):
 
 
 def test_figures_are_as_by_hand():
-    found = figures(story(*BEFORE))
+    found = figures(Findings(story(*BEFORE), ""))
     assert [found[f"vm_map.{what}"] for what in ("acquired", "contended", "bounces")] == [2, 1, 1]
     assert [found[f"vm_map.exclusive.wait.{what}"] for what in ("total", "avg", "p50", "p99", "max")] == [102] * 5
     assert [found[f"vm_map.hold.{what}"] for what in ("total", "p50", "p99", "max")] == [102 + 3, 3, 102, 102]
@@ -62,7 +63,7 @@ def test_figures_are_as_by_hand():
 
 
 def test_all_figures_of_classes_are_sums_of_those_by_mode():
-    found = figures(story(*BEFORE, 7, *AFTER))
+    found = figures(Findings(story(*BEFORE, 7, *AFTER), ""))
     for name in CLASS_NAMES.values():
         for measure in MEASURES:
             if measure.endswith(("total", "acquired", "contended", "bounces", "count")):
@@ -72,11 +73,11 @@ def test_all_figures_of_classes_are_sums_of_those_by_mode():
 
 
 def test_held_across_io_is_what_was_held_from_before_it_until_after_it():
-    found = figures(story(
+    found = figures(Findings(story(
         took(0, MAP), took(0, OBJECT), took(0, BUSY, S), (0, STEP_LOSE, OBJECT, X), *READ, (0, STEP_REOWN, OBJECT, X),
         (0, STEP_READ), gave(0, MAP), 8, (0, STEP_READ_DONE), took(0, MAP_2), gave(0, MAP_2), gave(0, OBJECT),
         gave(0, BUSY, S),
-    ))  # fmt: skip
+    ), ""))  # fmt: skip
     assert (found["vm_map.io.count"], found["vm_map.io.total"]) == (1, 99)  # the second was read without it, in part
     assert (found["vm_object.io.count"], found["vm_object.io.total"]) == (1, 10)  # owned again before the second
     assert (found["vm_page.shared.io.count"], found["vm_page.io.total"]) == (2, 109)

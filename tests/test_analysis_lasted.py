@@ -7,6 +7,7 @@ import pytest
 from helpers_events import MAP, MAP_2, S, X, gave, story, took, waited, waits, write_run
 from helpers_events_naive import storm
 
+from vmconc.analysis.findings import Findings
 from vmconc.analysis.heat import heat
 from vmconc.analysis.histogram import bin_edge, bin_numbers, histograms
 from vmconc.analysis.report import report
@@ -40,7 +41,7 @@ def test_holds_are_counted_in_bins_as_by_hand():
 def test_histograms_add_up_to_the_report(what, by_mode):
     events, classes = storm(3), [VM_MAP, VM_OBJECT]
     found = histograms(events, "", what, by_mode, classes).histograms
-    total = report(events, "", "class", "wait", 0, classes).total
+    total = report(Findings(events, ""), "class", "wait", 0, classes).total
     count, ns = (total.contended, total.wait_ns) if what == "wait" else (total.holds, total.hold_ns)
     assert sum(each.count for one in found for each in one.bins) == sum(one.count for one in found) == count > 0
     assert sum(each.total_ns for one in found for each in one.bins) == sum(one.total_ns for one in found) == ns
@@ -58,7 +59,8 @@ def test_a_wait_heats_every_bin_in_which_it_lasts():
 def test_heat_adds_up_to_all_waiting(bins):
     events = storm(4)
     found = heat(events, "", bins)
-    waiting = {row.name: row.wait_ns for row in report(events, "", "class", "wait", 0, []).rows if row.contended}
+    rows = report(Findings(events, ""), "class", "wait", 0, []).rows
+    waiting = {row.name: row.wait_ns for row in rows if row.contended}
     assert {row.name: row.wait_ns for row in found.rows} == waiting and len(waiting) > 2
     time = events.raw["time"]
     edges = int(time.min()) + int(time.max() - time.min()) * np.arange(bins + 1) // bins

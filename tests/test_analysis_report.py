@@ -25,6 +25,7 @@ from helpers_events_naive import GROUPS, SUMS, naive, storm
 from helpers_runs import options, shared_file
 
 from vmconc.analysis.events import load
+from vmconc.analysis.findings import Findings
 from vmconc.analysis.grouping import GROUPINGS
 from vmconc.analysis.report import SORTS, report
 from vmconc.analysis.rows import Row
@@ -54,7 +55,7 @@ HANDED_OVER = (  # ticks in front
 
 def summed(events, by, sort="wait", top=0, classes=()):
     """Return the report."""
-    return report(events, "", by, sort, top, list(classes))
+    return report(Findings(events, ""), by, sort, top, list(classes))
 
 
 def said(row):

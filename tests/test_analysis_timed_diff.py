@@ -13,6 +13,7 @@ from test_page import CONTENDED
 
 from vmconc.analysis.diff import diff, sides
 from vmconc.analysis.figures import WAYS, figures, meaning
+from vmconc.analysis.findings import Findings
 from vmconc.analysis.timed_figures import TIMED, figures_timed, gaps, like_timed
 from vmconc.analysis.timed_report import report_timed
 from vmconc.analysis.timing import Times, Timing
@@ -52,7 +53,7 @@ def command(capsys, *arguments):
 @pytest.mark.parametrize("steps", [BEFORE, AFTER, CONTENDED, (*BEFORE, *AFTER, *LONG)])
 def test_figures_are_those_of_the_same_run_recorded(steps):
     events = told(*steps)
-    recorded = like_timed(figures(events, WAYS), events.run)
+    recorded = like_timed(figures(Findings(events, ""), WAYS), events.run)
     found = figures_timed(*timed(events), WAYS)
     assert found.keys() == recorded.keys() and len(found) > 300
     for name, value in recorded.items():

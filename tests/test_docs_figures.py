@@ -28,6 +28,7 @@ from vmconc.analysis.blame_told import blamed
 from vmconc.analysis.check import check
 from vmconc.analysis.events import load
 from vmconc.analysis.figures import figures
+from vmconc.analysis.findings import Findings
 from vmconc.analysis.heat import heat
 from vmconc.analysis.histogram import histograms
 from vmconc.analysis.order_told import ordered
@@ -95,7 +96,7 @@ def nearly(rows):
 
 def rows(events, by="class"):
     """Return the rows of a report by name, sorted."""
-    return sorted(report(events, "", by, "wait", 0, []).rows, key=lambda row: row.name)
+    return sorted(report(Findings(events, ""), by, "wait", 0, []).rows, key=lambda row: row.name)
 
 
 def test_waits_and_holds_are_what_the_page_says(events):
@@ -112,7 +113,7 @@ def test_the_columns_of_report(events):
     assert bounced and listed(answer(events, "report bounced")) == nearly(bounced)
     held = [(r.name, r.holds, r.hold_ns / 1e6, *us(r, "hold")) for r in found if r.holds]
     assert listed(answer(events, "report held")) == nearly(held)
-    waiting = [row for row in report(events, "", "class", "wait", 0, []).rows if row.contended]
+    waiting = [row for row in report(Findings(events, ""), "class", "wait", 0, []).rows if row.contended]
     expected = [
         (r.name, r.contended, r.contended_percent, r.wait_ns / 1e6, *us(r, "wait"), r.wait_percent,
          r.cumulative_percent) for r in waiting
@@ -139,7 +140,7 @@ def test_reports_by_lwp_and_phase(events):
 
 
 def test_the_head_of_a_report(events):
-    run = report(events, "", "class", "wait", 0, []).summary
+    run = report(Findings(events, ""), "class", "wait", 0, []).summary
     expected = (run.seconds, run.acquired, run.contended, run.wait_percent, run.events, run.unfinished_waits)
     assert answer(events, "report head")[0] == pytest.approx((*expected, run.unfinished_holds))
     lasted = (run.faults.count, run.faults.total_ns, run.faults.p50_ns, run.faults.p99_ns, run.faults.max_ns)
@@ -180,7 +181,7 @@ def test_order():
 
 
 def test_held_across_io(events):
-    known = figures(events)
+    known = figures(Findings(events, ""))
     expected = [
         ((cls, mode), known[f"{cls}.{mode}.io.count"], known[f"{cls}.{mode}.io.total"])
         for cls in sorted(CLASS_NAMES.values()) for mode in ("exclusive", "shared") if known[f"{cls}.{mode}.io.count"]

@@ -23,6 +23,7 @@ from helpers_events import (
     write_run,
 )
 
+from vmconc.analysis.findings import Findings
 from vmconc.analysis.report import report
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
@@ -81,7 +82,7 @@ def test_tables_have_the_rows_of_the_reports():
     events = contended()
     ways = ("class", "instance", "site", "cpu", "lwp", "phase")
     for way, table in zip(ways, parts(sections(events)["tables"], "table"), strict=True):
-        found = report(events, "", way, "wait", 0, [])
+        found = report(Findings(events, ""), way, "wait", 0, [])
         for row, shown in zip([*found.rows, found.total], [*table["rows"], table["total"]], strict=True):
             assert shown == [row.name, *(cell(getattr(row, field), unit) for _, _, field, unit in COLUMNS)]
         assert table["total"][5] == 25 / 1e6 and table["columns"][table["sort"]]["title"] == "ms"

@@ -47,7 +47,7 @@ def page_of(tmp_path, before, after, asked=()):
         for name, side in (("before", before), ("after", after))
     ]
     seen = {}
-    old, new = sides(*paths, lambda path, left, order: seen.update({path: charted(path, left, order)}), WAYS)
+    old, new = sides(*paths, lambda path, left, order: seen.update({path: charted(left, order)}), WAYS)
     return change_page(diff(old, new), beside(old, new, 200), list(asked), seen)
 
 

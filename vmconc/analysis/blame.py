@@ -29,17 +29,22 @@ class Blame:
 
 
 def blame(events: Events, chain: bool = False) -> Blame:
-    """Charge every wait.  Several who hold the lock at a time share the time equally.
+    """Charge every wait of a run, as `charge` does."""
+    waited = waits(events)
+    return charge(waited, who_holds(events, waited), chain)
+
+
+def charge(waited: Spans, holders: Holders, chain: bool = False) -> Blame:
+    """Charge waits to those who held what was waited for.  Several who hold the lock at a time share the time equally.
 
     A reader kept out by no holder, but by a writer that waits for other readers, is charged to that writer.  Time in
     which nobody was in the way (the lock was handed over, its waiter woken) is charged to nobody.  `chain`: not to
     holders while they wait for a lock themselves, but to those who are in their way then.
     """
-    waited = waits(events)
+    events = waited.events
     known = (waited.lock != 0) & ~np.isin(waited.cls, NO_OWNER)
     begin = events.raw["time"][waited.begin]
     end = np.maximum(begin, events.raw["time"][waited.end])
-    holders = who_holds(events, waited)
     wait, holder = overlapping(holders, waited, begin, end, known)
     pieces = Pieces(wait, np.maximum(holders.begin[holder], begin[wait]), np.minimum(holders.end[holder], end[wait]))
     kind = in_the_way(holders, until_free(events, waited)[wait], holder)
@@ -62,12 +67,11 @@ def blame(events: Events, chain: bool = False) -> Blame:
     return Blame(waited, *(np.concatenate(column) for column in columns))
 
 
-def not_charged(events: Events) -> np.ndarray:
+def not_charged(found: Blame) -> np.ndarray:
     """Return where waits begin of which more or less is charged than they lasted."""
-    found, time = blame(events), events.raw["time"]
     sums = np.zeros(len(found.waits.begin), np.int64)
     np.add.at(sums, found.wait, found.ticks)
-    return found.waits.begin[sums != time[found.waits.end] - time[found.waits.begin]]
+    return found.waits.begin[sums != found.waits.ticks]
 
 
 def until_free(events: Events, waited: Spans) -> np.ndarray:

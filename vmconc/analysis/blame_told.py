@@ -47,7 +47,12 @@ def blame_of_run(path: Path, by: str, classes: list[int], chain: bool = False) -
 
 def blamed(events: Events, run_dir: str, by: str, classes: list[int], chain: bool = False) -> Blamed:
     """Return the blame of events, by site, class or CPU; `chain`: followed to those who keep the holders waiting."""
-    found = blame(events, chain)
+    return told(blame(events, chain), run_dir, by, classes)
+
+
+def told(found: Blame, run_dir: str, by: str, classes: list[int]) -> Blamed:
+    """Return the same of what was found before."""
+    events = found.waits.events
     wanted = np.isin(found.waits.cls, classes or list(CLASS_NAMES))
     begun = (events.action == STEP_WAIT) & np.isin(events.cls, classes or list(CLASS_NAMES))
     rows = np.flatnonzero(wanted[found.wait] & (found.ticks > 0))
@@ -65,14 +70,14 @@ def matrix(events: Events, found: Blame, rows: np.ndarray, by: str) -> list[Blam
     holder = {"site": found.site, "class": found.kind, "cpu": found.cpu}[by][rows].astype(np.int64)
     order = np.lexsort((wait, kind, holder, waiter))
     starts = group_starts(waiter[order], holder[order], kind[order])
-    told = []
+    table = []
     for part in np.split(order, starts[1:]) if len(order) else []:
         ticks = int(found.ticks[rows[part]].sum())
         first = part[0]
         name = waiter_name(events, by, int(waiter[first]))
         other = holder_name(events, by, int(holder[first]), int(kind[first]))
-        told.append(BlameRow(name, other, ticks, nanoseconds(events, ticks), len(np.unique(wait[part]))))
-    return sorted(told, key=lambda row: (-row.ticks, row.waiter, row.holder))
+        table.append(BlameRow(name, other, ticks, nanoseconds(events, ticks), len(np.unique(wait[part]))))
+    return sorted(table, key=lambda row: (-row.ticks, row.waiter, row.holder))
 
 
 def waiter_name(events: Events, by: str, number: int) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from vmconc.analysis.asleep import LOST_WAKEUP, lost_wakeups
-from vmconc.analysis.blame import not_charged
+from vmconc.analysis.blame import Blame, blame, not_charged
 from vmconc.analysis.checked import Broken, Checked
 from vmconc.analysis.convoy import CONVOY
 from vmconc.analysis.events import Events, load
@@ -40,12 +40,15 @@ def check_run(path: Path, limits: Limits = NO_LIMITS) -> Checked:
     return check(load(path), str(path), limits)
 
 
-def check(events: Events, run_dir: str, limits: Limits = NO_LIMITS, order: Ordered | None = None) -> Checked:
-    """Check events; `order`: their lock-order graph, if it is there already."""
+def check(
+    events: Events, run_dir: str, limits: Limits = NO_LIMITS, order: Ordered | None = None, charged: Blame | None = None
+) -> Checked:
+    """Check events; `order`, `charged`: their lock-order graph, and whom waits are charged to, if known already."""
     checked = Checked(run_dir, len(events.raw), [], [], not_checked(events), [])
     if events.lost:
         return checked
-    own = [(BLAME_SUM, not_charged(events)), (LOST_WAKEUP, lost_wakeups(events)), *limit_rules(events, limits)]
+    own = [(BLAME_SUM, not_charged(charged or blame(events))), (LOST_WAKEUP, lost_wakeups(events))]
+    own += limit_rules(events, limits)
     for rule, places in [*held_rules(events), *owner_rules(events), *own]:
         name, meaning = RULES[rule] if isinstance(rule, int) else (rule, OWN_RULES[rule])
         checked.rules.append(name)

@@ -11,14 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vmconc.analysis.across import across_page_ins
-from vmconc.analysis.blame import HOLDER, WRITER, blame
+from vmconc.analysis.blame import HOLDER, WRITER, Blame
 from vmconc.analysis.events import Events
+from vmconc.analysis.findings import Findings
 from vmconc.analysis.grouping import GROUPINGS, grouped
 from vmconc.analysis.names import site_name
 from vmconc.analysis.rows import Columns, columns
-from vmconc.analysis.summary import Summary, faults, summarise
-from vmconc.analysis.tally import bounced, times
-from vmconc.analysis.usage import Usage, usage
+from vmconc.analysis.summary import Summary, faults
+from vmconc.analysis.tally import times
+from vmconc.analysis.usage import Usage
 from vmconc.locks.classes import CLASS_NAMES, CLASSES, MODE_NAMES
 
 Figures = dict[str, float]
@@ -55,18 +56,17 @@ def meaning(name: str) -> Meaning:
     return Meaning("" if name.endswith(("contended", "bounces", "count")) else "ns", -1)
 
 
-def figures(events: Events, ways: Sequence[str] = ()) -> Figures:
+def figures(run: Findings, ways: Sequence[str] = ()) -> Figures:
     """Return the figures of a recorded run, also by some of WAYS; with events lost there is no blame and no `io`."""
-    used = usage(events)
-    found = fault_figures(events, summarise(events, "", used))
-    moved = bounced(events)[used.acquired.begin]
+    used, moved = run.used, run.bounced[run.used.acquired.begin]
+    found = fault_figures(run.events, run.summary)
     for names, keys in groupings(used):
         found |= named(names, columns(used, moved, keys, len(names)) | io_columns(used, keys[2], len(names)))
     for way in ways:
         found |= figures_by(way, used, moved)
-    if events.lost:
+    if run.events.lost:
         return {name: value for name, value in found.items() if not name.endswith((".io.count", ".io.total"))}
-    return found | blamed_on(events)
+    return found | blamed_on(run.blame)
 
 
 def groupings(used: Usage) -> list[tuple[list[str], list[np.ndarray]]]:
@@ -130,9 +130,9 @@ def fault_figures(events: Events, run: Summary) -> Figures:
     return found if events.protocol else {}
 
 
-def blamed_on(events: Events) -> Figures:
+def blamed_on(found: Blame) -> Figures:
     """Return how long others waited because of who had acquired something, or asked for it, at each place."""
-    found = blame(events)
+    events = found.waits.events
     charged = np.isin(found.kind, (HOLDER, WRITER))
     ticks = np.bincount(found.site[charged], found.ticks[charged])
     known = {f"{BLAME}{site_name(events, int(site))}": 0.0 for site in events.run["recording"]["sites"]}

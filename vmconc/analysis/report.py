@@ -6,12 +6,11 @@ from functools import cached_property
 import msgspec
 import numpy as np
 
-from vmconc.analysis.events import Events
+from vmconc.analysis.findings import Findings
 from vmconc.analysis.grouping import GROUPINGS, grouped
 from vmconc.analysis.rows import Row, columns, ordered, rows_of
-from vmconc.analysis.summary import Summary, summarise
-from vmconc.analysis.tally import bounced
-from vmconc.analysis.usage import Usage, usage
+from vmconc.analysis.summary import Summary
+from vmconc.analysis.usage import Usage
 from vmconc.locks.classes import CLASS_NAMES
 
 SORTS = {
@@ -47,16 +46,15 @@ class Found:
         return rows_of(ordered(columns(self.used, self.moved, alone, 1), "wait_ns")[1], ["total"])[0]
 
 
-def report(events: Events, run_dir: str, by: str, sort: str, top: int, classes: list[int]) -> Report:
+def report(run: Findings, by: str, sort: str, top: int, classes: list[int]) -> Report:
     """Return the `top` largest rows (0: all) of what is of some classes (none: of all)."""
-    return tabulated(find(events, run_dir, classes), by, sort, top, classes)
+    return tabulated(find(run, classes), by, sort, top, classes)
 
 
-def find(events: Events, run_dir: str, classes: list[int]) -> Found:
+def find(run: Findings, classes: list[int]) -> Found:
     """Find what there is to sum up of some classes (none: of all)."""
-    every = usage(events)
-    used = every.only(classes)
-    return Found(used, bounced(events)[used.acquired.begin], summarise(events, run_dir, every))
+    used = run.used.only(classes)
+    return Found(used, run.bounced[used.acquired.begin], run.summary)
 
 
 def tabulated(found: Found, by: str, sort: str, top: int, classes: list[int]) -> Report:

@@ -7,15 +7,16 @@ from typing import Any
 
 import msgspec
 
-from vmconc.analysis.events import Events, RunError, load, read_run
+from vmconc.analysis.events import RunError, load, read_run
 from vmconc.analysis.figures import Figures, counted, figures
+from vmconc.analysis.findings import Findings
 from vmconc.analysis.order_told import Ordered, ordered
 from vmconc.analysis.timed_figures import figures_timed, gaps, like_timed
 from vmconc.analysis.timing import Timing, load_timing
 
 EdgeCounts = dict[str, int]  # by name of the edge
 RECORDED, TIMED, COUNTED = "recorded", "timed", "counted"  # what the figures of a run are from
-Look = Callable[[Path, Events | Timing, Ordered | None], None]  # sees each run while what it left is in memory
+Look = Callable[[Path, Findings | Timing, Ordered | None], None]  # sees each run while what it left is in memory
 SAME = ("program", "mode", "cpus", "threads", "seed", "rounds", "operations", "settings")  # of run.json
 SAME_MACHINE = ("system", "processor", "cores", "cores_allowed")
 SAME_OPTIONS = (
@@ -92,11 +93,11 @@ def measure_times(path: Path, ways: Sequence[str], look: Look | None = None) -> 
 
 def measure_events(path: Path, ways: Sequence[str], look: Look | None = None) -> Measured:
     """Return what a run has recorded."""
-    events = load(path)
-    order = ordered(events, str(path))
-    measured = Measured(str(path), events.run, figures(events, ways), edge_counts(order), events.lost)
+    found = Findings(load(path), str(path))
+    order = ordered(found.events, str(path))
+    measured = Measured(str(path), found.events.run, figures(found, ways), edge_counts(order), found.events.lost)
     if look:
-        look(path, events, order)
+        look(path, found, order)
     return measured
 
 

@@ -10,7 +10,7 @@ from vmconc.coordinator.errors import UsageError
 if TYPE_CHECKING:
     from vmconc.analysis.diff import Diff
     from vmconc.analysis.diff_tables import Beside
-    from vmconc.analysis.events import Events
+    from vmconc.analysis.findings import Findings
     from vmconc.analysis.order_told import Ordered
     from vmconc.analysis.sides import Look
     from vmconc.analysis.timing import Timing
@@ -29,9 +29,9 @@ def looking(seen: "dict[Path, Charted]") -> Iterator["Look"]:
     with Progress(console=people, transient=True, disable=not people.is_terminal) as bar:
         task = bar.add_task("reading runs", total=None)
 
-        def look(path: Path, left: "Events | Timing", order: "Ordered | None") -> None:
+        def look(path: Path, left: "Findings | Timing", order: "Ordered | None") -> None:
             bar.update(task, description=f"charts of {path}")
-            seen[path] = charted(path, left, order)
+            seen[path] = charted(left, order)
             bar.update(task, description=f"runs read: {len(seen):,}")
 
         yield look

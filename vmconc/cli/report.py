@@ -73,6 +73,7 @@ def summed_up(
     from vmconc.analysis.conditions import failed, ways_of
     from vmconc.analysis.events import load, load_all
     from vmconc.analysis.figures import figures
+    from vmconc.analysis.findings import Findings
     from vmconc.analysis.judged import refuse_unknown
     from vmconc.analysis.report import report
     from vmconc.analysis.sides import measure_times
@@ -85,6 +86,6 @@ def summed_up(
             for condition in asked:
                 refuse_unknown(condition, [timed])
             return report_timed(run, by, sort, top, classes), failed(asked, timed.figures)
-        events = load_all(run) if asked else load(run)
-        held = failed(asked, figures(events, ways_of(asked))) if asked else []
-        return report(events, str(run), by, sort, top, classes), held
+        found = Findings(load_all(run) if asked else load(run), str(run))
+        held = failed(asked, figures(found, ways_of(asked))) if asked else []
+        return report(found, by, sort, top, classes), held

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from vmconc.analysis.blame_told import Blamed, blamed
+from vmconc.analysis.blame_told import Blamed, told
 from vmconc.page.parts import Cell, Choice, Column, Flow, Lines, Section, Table
 from vmconc.page.recorded import Recorded
 
@@ -26,32 +26,32 @@ def blaming(run: Recorded) -> Section:
     if run.events.lost:
         lost = Lines(["Not known: events were lost, and who holds what is known only from all of them."], "bad")
         return Section("blame", "Who kept whom waiting", TEXT, [Choice("", [lost])])
-    told = {name: blamed(run.events, run.run_dir, way, []) for way, name in WAYS.items()}
-    told["by CPU, along the chain"] = blamed(run.events, run.run_dir, "cpu", [], chain=True)
-    return Section("blame", "Who kept whom waiting", TEXT, [choice(*one) for one in told.items()])
+    found = {name: told(run.blame, run.run_dir, way, []) for way, name in WAYS.items()}
+    found["by CPU, along the chain"] = told(run.blame_along_chain, run.run_dir, "cpu", [])
+    return Section("blame", "Who kept whom waiting", TEXT, [choice(*one) for one in found.items()])
 
 
-def choice(name: str, told: Blamed) -> Choice:
+def choice(name: str, found: Blamed) -> Choice:
     """Return a flow and the table of all of it."""
-    if not told.rows:
+    if not found.rows:
         return Choice(name, [Lines(["Nobody had to wait for a lock."])])
-    return Choice(name, [flow(told), table(told)])
+    return Choice(name, [flow(found), table(found)])
 
 
-def table(told: Blamed) -> Table:
+def table(found: Blamed) -> Table:
     """Return who kept whom waiting, longest first."""
-    rows: list[list[Cell]] = [[row.waiter, row.holder, row.nanoseconds / 1e6, 100 * row.ticks / told.ticks, row.waits]
-            for row in told.rows[:ROWS]]  # fmt: skip
-    left = f"left out, but in the total: {len(told.rows) - ROWS:,} rows with less" if len(told.rows) > ROWS else ""
-    total: list[Cell] = ["total", "", told.nanoseconds / 1e6, 100 if told.ticks else 0, told.waits]
+    rows: list[list[Cell]] = [[row.waiter, row.holder, row.nanoseconds / 1e6, 100 * row.ticks / found.ticks, row.waits]
+            for row in found.rows[:ROWS]]  # fmt: skip
+    left = f"left out, but in the total: {len(found.rows) - ROWS:,} rows with less" if len(found.rows) > ROWS else ""
+    total: list[Cell] = ["total", "", found.nanoseconds / 1e6, 100 if found.ticks else 0, found.waits]
     return Table(COLUMNS, rows, total, 2, left, "who kept whom waiting")
 
 
-def flow(told: Blamed) -> Flow:
+def flow(found: Blamed) -> Flow:
     """Return the same as streams; those with little time together, on either side."""
-    left, right = (ranked((getattr(row, side), row.ticks) for row in told.rows) for side in ("waiter", "holder"))
+    left, right = (ranked((getattr(row, side), row.ticks) for row in found.rows) for side in ("waiter", "holder"))
     sums: dict[tuple[int, int], tuple[float, int]] = {}
-    for row in told.rows:
+    for row in found.rows:
         ends = place(left, row.waiter), place(right, row.holder)
         ms, waits = sums.get(ends, (0.0, 0))
         sums[ends] = ms + row.nanoseconds / 1e6, waits + row.waits

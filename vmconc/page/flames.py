@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from vmconc.analysis.blame import Blame, blame
 from vmconc.analysis.blame_told import holder_name
+from vmconc.analysis.findings import Findings
 from vmconc.analysis.groups import group_starts
 from vmconc.analysis.named import class_name
 from vmconc.analysis.names import site_name
@@ -30,18 +30,19 @@ def flames(run: Recorded) -> Section:
     return Section("flames", "Flame graphs", TEXT, choices)
 
 
-def weighed(run: Recorded) -> dict[str, list[Weighed]]:
+def weighed(run: Findings) -> dict[str, list[Weighed]]:
     """Return the stacks by what they are weighed with; with events lost nobody can be blamed."""
     found = stacked(run.used)
     told = {}
     for what in ("wait", "hold"):
         column = WEIGHTS.index(what)
         told[what] = [(stack.frames, stack.weights[column]) for stack in found if stack.weights[column]]
-    return told if run.events.lost else told | {"blame": charged(run, blame(run.events))}
+    return told if run.events.lost else told | {"blame": charged(run)}
 
 
-def charged(run: Recorded, found: Blame) -> list[Weighed]:
+def charged(run: Findings) -> list[Weighed]:
     """Return stacks of who is charged, for what, by whom."""
+    found = run.blame
     rows = np.flatnonzero(found.ticks > 0)
     wait, kind, site = found.wait[rows], found.kind[rows], found.site[rows]
     keys = kind, site, found.waits.cls[wait], found.waits.mode[wait], found.waits.site[wait]

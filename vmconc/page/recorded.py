@@ -1,38 +1,24 @@
-"""A recorded run with all that more than one section asks for, found once."""
+"""A recorded run with all that more than one section of its page asks for, found once."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 from vmconc.analysis.check import check
 from vmconc.analysis.checked import Checked
-from vmconc.analysis.events import Events
+from vmconc.analysis.findings import Findings
 from vmconc.analysis.order_told import Ordered, ordered
 from vmconc.analysis.report import Found, find
-from vmconc.analysis.summary import Summary, extent
-from vmconc.analysis.usage import Usage
+from vmconc.analysis.summary import extent
 
 
 @dataclass(frozen=True)
-class Recorded:
+class Recorded(Findings):
     """One run."""
-
-    events: Events
-    run_dir: str
 
     @cached_property
     def found(self) -> Found:
         """Return what there is to sum up."""
-        return find(self.events, self.run_dir, [])
-
-    @property
-    def used(self) -> Usage:
-        """Return all acquisitions, waits and holds."""
-        return self.found.used
-
-    @property
-    def summary(self) -> Summary:
-        """Return the head of every report."""
-        return self.found.summary
+        return find(self, [])
 
     @cached_property
     def order(self) -> Ordered:
@@ -42,7 +28,7 @@ class Recorded:
     @cached_property
     def checked(self) -> Checked:
         """Return what `vmconc check` finds."""
-        return check(self.events, self.run_dir, order=self.order)
+        return check(self.events, self.run_dir, order=self.order, charged=None if self.events.lost else self.blame)
 
     @cached_property
     def extent(self) -> tuple[int, int]:

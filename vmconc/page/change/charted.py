@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import cast
 
 import msgspec
 
-from vmconc.analysis.events import Events, RunError
+from vmconc.analysis.events import RunError
+from vmconc.analysis.findings import Findings
 from vmconc.analysis.histogram import Bin, Histogram, counted
 from vmconc.analysis.layers import Layers, layered
 from vmconc.analysis.order_told import Ordered, OrderEdge
@@ -15,7 +15,6 @@ from vmconc.analysis.timed_histogram import WHAT, counted_timed
 from vmconc.analysis.timing import Timing
 from vmconc.page.depth import BINS
 from vmconc.page.flames import Frames, weighed
-from vmconc.page.recorded import Recorded
 from vmconc.page.timed import stacked
 
 Stacks = dict[Frames, int]  # ns
@@ -35,11 +34,11 @@ class Charted:
     timed: bool = False  # no operations in stacks, neither blame nor order nor layers
 
 
-def charted(path: Path, left: Events | Timing, order: Ordered | None) -> Charted:
+def charted(left: Findings | Timing, order: Ordered | None) -> Charted:
     """Find it in what a run left."""
     if order is None or isinstance(left, Timing):
         return charted_times(cast(Timing, left))
-    return charted_events(path, left, order)
+    return charted_events(left, order)
 
 
 def charted_times(timing: Timing) -> Charted:
@@ -56,15 +55,14 @@ def as_timed(run: Charted) -> Charted:
     return Charted(run.histograms, stacks, None, timed=True)
 
 
-def charted_events(path: Path, events: Events, order: Ordered) -> Charted:
+def charted_events(run: Findings, order: Ordered) -> Charted:
     """Find it in events."""
-    run = Recorded(events, str(path))
     histograms = {"waits": counted(run.used.waited, True), "holds": counted(run.used.held, True)}
     stacks = {what: added(some) for what, some in weighed(run).items()}
     edges = None if order.notes else {edge_key(edge): edge for edge in order.edges}
     layers: Layers | str
     try:
-        layers = layered(events, BINS, run.summary)
+        layers = layered(run.events, BINS, run.summary)
     except RunError as error:
         layers = str(error)
     return Charted(histograms, stacks, edges, order.declared, layers)
