@@ -178,7 +178,7 @@ def test_a_run_and_itself_differ_in_nothing():
     rows, found = compared([BEFORE] * 6, [BEFORE] * 6)
     assert {row.verdict for row in rows.values()} == {SAME} and len(rows) > 10
     assert not (found.hot_spot or found.new_edges or found.gone_edges or found.warnings)
-    assert found.notes == ["some 1 in 20 of the intervals misses by chance"]
+    assert found.notes == ["an interval of 6 pairs covers 96.9 %: some 1 in 32 misses by chance"]
 
 
 def test_rows_of_nothing_are_left_out_and_the_most_waited_for_comes_first():
@@ -238,7 +238,7 @@ def test_directories_of_runs_are_compared_in_pairs(tmp_path, capsys):
     pairs = [word for n in range(6) for word in ("--before", tmp_path / f"a/{n}", "--after", tmp_path / f"b/{n}")]
     assert json.loads(command(capsys, *pairs, "--json")[1]) == found
     _, out, _ = command(capsys, tmp_path / "a", tmp_path / "b")
-    assert "95 % CI (6 pairs, bootstrap)" in out and "+100.0 % … +100.0 %" in out
+    assert "96.9 % CI (6 pairs)" in out and "+100.0 % … +100.0 %" in out
 
 
 def test_a_comparison_has_both_sides(tmp_path, capsys):

@@ -4,7 +4,6 @@ import pytest
 
 from vmconc.coordinator.errors import UsageError
 from vmconc.coordinator.units import bandwidth, duration, probability, say_duration
-from vmconc.statistics import paired_ratio, summarise
 
 
 @pytest.mark.parametrize(
@@ -49,32 +48,3 @@ def test_probability():
 
 def test_durations_are_written_in_a_fitting_unit():
     assert [say_duration(n) for n in (12, 1500, 2_000_000, 3_500_000_000)] == ["12 ns", "1.5 us", "2 ms", "3.5 s"]
-
-
-def test_a_constant_ratio_has_no_width():
-    ratio = paired_ratio([2.0, 4.0, 6.0], [1.0, 2.0, 3.0])
-    assert (ratio.median, ratio.low, ratio.high) == (2.0, 2.0, 2.0)
-
-
-def test_pairing_cancels_what_both_sides_suffer():
-    below = [100.0, 50.0, 10.0, 80.0]
-    ratio = paired_ratio([1.5 * rate for rate in below], below)
-    assert ratio.low == ratio.high == pytest.approx(1.5)
-
-
-def test_the_interval_covers_the_median_and_does_not_depend_on_the_run():
-    values = [1.0, 1.1, 1.2, 0.9, 1.3, 1.05, 1.15]
-    found = summarise(values, seed=3)
-    assert found == summarise(values, seed=3)
-    assert min(values) <= found.low < found.median == 1.1 < found.high <= max(values)
-
-
-def test_more_rounds_narrow_the_interval():
-    few, many = summarise([1.0, 2.0, 3.0, 4.0]), summarise([1.0, 2.0, 3.0, 4.0] * 25)
-    assert many.high - many.low < few.high - few.low
-
-
-def test_rounds_without_a_value_are_left_out():
-    assert paired_ratio([1.0, 0.0, 3.0], [1.0, 2.0, 0.0]).rounds == [1.0]
-    assert paired_ratio([], []).median == 0.0
-    assert paired_ratio([0.0], [0.0]).rounds == []

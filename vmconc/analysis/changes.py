@@ -6,7 +6,7 @@ import numpy as np
 from vmconc.analysis.figures import meaning
 from vmconc.statistics import summarise
 
-PAIRS_LEAST = 6  # all of so many pairs lie on one side of their true median with a chance of 2 / 2**6, below 5 %
+PAIRS_LEAST = 6  # of fewer not even the interval from the least to the largest change covers 95 %
 SAME, UNSURE, NO_INTERVAL, FIXED, NEW = "same", "no difference shown", "no interval", "fixed", "new"
 WORDS = {1: {True: "better", False: "worse"}, -1: {True: "worse", False: "better"}, 0: {True: "more", False: "fewer"}}
 
@@ -19,7 +19,7 @@ class Change(msgspec.Struct):
     before: float
     after: float
     change_percent: float | None  # None: from nothing to something
-    low_percent: float | None  # of the 95 % confidence interval; None: there is none
+    low_percent: float | None  # of the confidence interval, which covers 95 % or more; None: there is none
     high_percent: float | None
     verdict: str
 

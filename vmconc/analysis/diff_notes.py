@@ -4,6 +4,7 @@ from typing import Any
 
 from vmconc.analysis.changes import PAIRS_LEAST
 from vmconc.analysis.sides import COUNTED, RECORDED, TIMED, Measured, facts
+from vmconc.statistics import interval
 
 TAKES_EVENTS = (
     "no blame, bounces, order of locks, depth of layers, I/O under locks, nor how long faults took: these take events "
@@ -38,7 +39,9 @@ def notes(before: list[Measured], after: list[Measured], by: str) -> list[str]:
     elif len(before) < PAIRS_LEAST:
         found.append(f"{len(before)} pairs of runs: no interval; one of 95 % takes {PAIRS_LEAST}")
     else:
-        found.append("some 1 in 20 of the intervals misses by chance")
+        _, coverage = interval(len(before))
+        sure, misses = 100 * coverage, f"some 1 in {1 / (1 - coverage):,.0f} misses by chance"
+        found.append(f"an interval of {len(before)} pairs covers {sure:.1f} %: {misses}")
     for run in before + after:
         if run.lost:
             found.append(f"{run.path}: {run.lost:,} events lost, so its figures are wrong; no blame, no I/O, no order")

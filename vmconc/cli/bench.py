@@ -37,7 +37,8 @@ def bench(
     With `tracking`: what a fault costs in modes off, counted and recorded, what an event adds, and whether events are
     lost at full speed.
 
-    Rates are per second of CPU time; ratios are paired within a round, with a bootstrap 95 % confidence interval.
+    Rates are per second of CPU time; ratios are paired within a round, with an exact confidence interval of
+    95 % or a little more; covers says how much, which with fewer than 6 rounds is less.
     """
     if what not in SUBJECTS:
         raise UsageError(f"{what!r} cannot be measured; choose one of {', '.join(SUBJECTS)}")

@@ -12,19 +12,20 @@ def show_bench(result: BenchResult) -> None:
     """Print the benchmark."""
     out = console()
     rates = Table("arm", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("faults per CPU-second", "95 % low", "high", "lock operations per fault"):
+    for name in ("faults per CPU-second", "low", "high", "covers", "lock operations per fault"):
         rates.add_column(name, justify="right")
     for arm in result.arms:
         rate = arm.rate
         locks = f"{arm.locks_per_fault:.2f}" if arm.locks_per_fault else "-"
-        rates.add_row(arm.name, f"{rate.median:,.0f}", f"{rate.low:,.0f}", f"{rate.high:,.0f}", locks)
+        rates.add_row(arm.name, f"{rate.median:,.0f}", f"{rate.low:,.0f}", f"{rate.high:,.0f}", covers(rate), locks)
     out.print(rates)
     ratios = Table("ratio", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("median", "95 % low", "high", "expected"):
+    for name in ("median", "low", "high", "covers", "expected"):
         ratios.add_column(name, justify="right")
     for found in result.ratios:
         value = found.value
-        ratios.add_row(found.name, f"{value.median:.2f}", f"{value.low:.2f}", f"{value.high:.2f}", found.expected)
+        ends = f"{value.low:.2f}", f"{value.high:.2f}"
+        ratios.add_row(found.name, f"{value.median:.2f}", *ends, covers(value), found.expected)
     out.print(ratios)
     if result.flagged:
         out.print(
@@ -36,14 +37,14 @@ def show_tracking(result: TrackingResult) -> None:
     """Print what tracking costs."""
     out = console()
     costs = Table("faults", "mode", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("ns of CPU time", "times mode off", "95 %", "expected"):
+    for name in ("ns of CPU time", "times mode off", "interval", "expected"):
         costs.add_column(name, justify="right")
     for cost in result.costs:
         spent = f"{cost.nanoseconds.median:,.0f}"
         costs.add_row(f"{cost.protocol} zero", cost.mode, spent, *said(cost.of_off), cost.expected)
     out.print(costs)
     events = Table("events of", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("a fault", "ns each", "95 %", "ns beyond the time stamp", "95 %", "expected"):
+    for name in ("a fault", "ns each", "interval", "ns beyond the time stamp", "interval", "expected"):
         events.add_column(name, justify="right")
     for event in result.events:
         beyond = said(event.beyond_stamp)
@@ -59,4 +60,9 @@ def show_tracking(result: TrackingResult) -> None:
 
 def said(value: Ratio) -> tuple[str, str]:
     """Write a median and its confidence interval."""
-    return f"{value.median:.2f}", f"{value.low:.2f} to {value.high:.2f}"
+    return f"{value.median:.2f}", f"{value.low:.2f} to {value.high:.2f} ({covers(value)})"
+
+
+def covers(value: Ratio) -> str:
+    """Write how often such an interval holds the true median."""
+    return f"{100 * value.coverage:.1f} %"

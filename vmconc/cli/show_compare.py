@@ -34,10 +34,10 @@ def show_compare(result: CompareResult) -> None:
         f"{first.operations:,} operations each", markup=False,
     )  # fmt: skip
     out.print(table(runs))
-    ratio = result.ratio
+    ratio, sure = result.ratio, f"{100 * result.ratio.coverage:.1f} %"
     out.print(
         f"faults per CPU-second, backing over chained: {ratio.median:.2f} "
-        f"(95 % confidence {ratio.low:.2f} to {ratio.high:.2f}, {len(ratio.rounds)} paired rounds)"
+        f"({sure} confidence {ratio.low:.2f} to {ratio.high:.2f}, {len(ratio.rounds)} paired rounds)"
     )
     show_agreement(out, result)
     show_endings(out, result)

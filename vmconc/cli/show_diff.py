@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vmconc.analysis.changes import NO_INTERVAL, Change
+from vmconc.analysis.changes import NO_INTERVAL, PAIRS_LEAST, Change
 from vmconc.analysis.diff import Diff, EdgeCount, Side
 from vmconc.cli.show import console
 from vmconc.cli.show_report import print_wide
 from vmconc.page.figures import percent, quantity
+from vmconc.statistics import interval
 
 STYLES = {"worse": "bold red", "new": "bold red", "moved here": "bold red", "better": "green", "fixed": "green"}
 EDGES_SHOWN = 10
@@ -58,7 +59,7 @@ def table(rows: list[Change], pairs: int) -> Table:
     shown = Table("", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("before", "after", "change"):
         shown.add_column(name, justify="right")
-    shown.add_column(f"95 % CI ({pairs} pairs, bootstrap)" if pairs > 1 else "95 % CI", justify="right")
+    shown.add_column(said_interval(pairs), justify="right")
     shown.add_column("verdict")
     for row in rows:
         interval = f"{percent(row.low_percent)} … {percent(row.high_percent)}" if row.low_percent is not None else "-"
@@ -66,6 +67,11 @@ def table(rows: list[Change], pairs: int) -> Table:
         verdict = "-" if row.verdict == NO_INTERVAL else row.verdict
         shown.add_row(Text(row.figure), *values, interval, Text(verdict, STYLES.get(verdict, "")))
     return shown
+
+
+def said_interval(pairs: int) -> str:
+    """Name the intervals, with what they cover; of too few pairs there is none."""
+    return f"{100 * interval(pairs)[1]:.1f} % CI ({pairs} pairs)" if pairs >= PAIRS_LEAST else "CI"
 
 
 def show_hot_spot(out: Console, found: Diff) -> None:

@@ -147,7 +147,7 @@ class Bench:
     def result(self, rounds: int) -> BenchResult:
         """Return rates and ratios."""
         arms = [
-            ArmResult(arm.name, summarise(self.rates[arm.name], self.seed), self.locks.get(arm.name, 0.0))
+            ArmResult(arm.name, summarise(self.rates[arm.name]), self.locks.get(arm.name, 0.0))
             for arm in self.arms
         ]
         ratios = [
@@ -159,7 +159,7 @@ class Bench:
 
     def paired(self, above: str, below: str, factor: int) -> Ratio:
         """Return one ratio; `factor` turns rates per CPU-second into throughput."""
-        return paired_ratio([rate * factor for rate in self.rates[above]], self.rates[below], self.seed)
+        return paired_ratio([rate * factor for rate in self.rates[above]], self.rates[below])
 
 
 def said_pair(above: str, below: str, factor: int) -> str:

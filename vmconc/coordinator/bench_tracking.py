@@ -99,15 +99,15 @@ class Tracking:
     def cost(self, protocol: str, mode: str) -> TrackingCost:
         """Return what one protocol's faults cost in a mode."""
         spent, off = self.spent[protocol, mode], self.spent[protocol, "off"]
-        ratio = paired_ratio(spent, off, self.seed)
-        return TrackingCost(protocol, mode, summarise(spent, self.seed), ratio, EXPECTED.get(mode, ""))
+        ratio = paired_ratio(spent, off)
+        return TrackingCost(protocol, mode, summarise(spent), ratio, EXPECTED.get(mode, ""))
 
     def event(self, protocol: str) -> EventCost:
         """Return what one event costs."""
         pairs = zip(self.spent[protocol, "recorded"], self.spent[protocol, "counted"], self.stamps, strict=True)
         each = [((recorded - counted) / self.events[protocol], stamp) for recorded, counted, stamp in pairs]
-        whole = summarise([cost for cost, _ in each], self.seed)
-        beyond = summarise([cost - stamp for cost, stamp in each], self.seed)
+        whole = summarise([cost for cost, _ in each])
+        beyond = summarise([cost - stamp for cost, stamp in each])
         return EventCost(protocol, self.events[protocol], whole, beyond)
 
     def endure(self, seconds: float) -> Endurance:
@@ -147,7 +147,7 @@ def bench(
             measured.round(order)
             note(number + 1)
         result = TrackingResult(
-            rounds, summarise(measured.stamps, seed),
+            rounds, summarise(measured.stamps),
             [measured.cost(protocol, mode) for protocol in PROTOCOLS for mode in MODES],
             [measured.event(protocol) for protocol in PROTOCOLS], measured.endure(seconds),
             str(session.directory.path),

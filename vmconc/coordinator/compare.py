@@ -39,7 +39,7 @@ def compare(plan: Plan, options: RunOptions, rounds: int, show: bool, note: Call
             note(number + 1)
             if worst([result.exit_code for result in runs[-1].values()]) > 1:
                 break
-        result = combine(plan, runs, options.seed, str(session.directory.path))
+        result = combine(plan, runs, str(session.directory.path))
         session.directory.write_json("rounds.json", encode(runs))
         session.directory.write_json("run.json", encode(result))
     return result
@@ -55,7 +55,7 @@ def one_round(session: Session, plan: Plan, protocols: list[str]) -> dict[str, R
     return done
 
 
-def combine(plan: Plan, runs: list[dict[str, RunResult]], seed: int, run_dir: str) -> CompareResult:
+def combine(plan: Plan, runs: list[dict[str, RunResult]], run_dir: str) -> CompareResult:
     """Sum the rounds of each protocol and pair their rates."""
     rates = {name: [done[name].faults_per_cpu_second if name in done else 0.0 for done in runs] for name in PROTOCOLS}
     protocols = {
@@ -64,7 +64,7 @@ def combine(plan: Plan, runs: list[dict[str, RunResult]], seed: int, run_dir: st
         if any(name in done for done in runs)
     }
     per_round = [{name: result.faults_per_cpu_second for name, result in done.items()} for done in runs]
-    ratio = paired_ratio(rates["backing"], rates["chained"], seed)
+    ratio = paired_ratio(rates["backing"], rates["chained"])
     agreement = {name: result.agreement for name, result in protocols.items() if result.agreement}
     return CompareResult(plan.name, len(runs), protocols, ratio, per_round, agreement, run_dir)
 

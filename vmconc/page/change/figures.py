@@ -7,7 +7,7 @@ from vmconc.page.figures import percent, quantity
 from vmconc.page.parts import Cell, Choice, Column, Lines, Pairs, Section, Shown, Table
 
 TONES = {"worse": "bad", "new": "bad", "moved here": "bad", "better": "good", "fixed": "good"}
-INTERVAL = "95 % interval of the change"
+INTERVAL = "interval of the change"
 COLUMNS = [
     Column("figure", number=False), Column("before", "median of the runs"), Column("after", "median of the runs"),
     Column("change", "of the pairs"), Column("from", INTERVAL), Column("to", INTERVAL), Column("verdict", number=False),
