@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from vmconc.analysis.unended import BEGUN, CLOCKS
 from vmconc.coordinator.errors import UsageError
 from vmconc.coordinator.rundir import RunDirectory, is_live
 
@@ -58,3 +59,12 @@ def test_a_place_where_nothing_can_be_made_is_the_users_fault(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="--runs-dir"):
         RunDirectory(tmp_path / "file", "x")
+
+
+def test_what_was_for_readers_of_a_killed_run_goes_once_there_is_more(tmp_path):
+    for name, left in (("run.json", {"run.json"}), ("log.txt", {"log.txt", BEGUN, CLOCKS})):
+        directory = RunDirectory(tmp_path, "x")
+        for each in (name, BEGUN, CLOCKS):
+            directory.write_json(each, b"{}")
+        directory.close()
+        assert {path.name for path in directory.path.iterdir()} == left

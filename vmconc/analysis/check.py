@@ -31,6 +31,19 @@ OWN_RULES = {
     CONVOY: "no lock is handed to a waiter --convoy times in a row, and waited for rather than held",
     READER_AND_WRITER: "a lock is held shared or exclusively, never both by different CPUs",
 }
+OF_MACHINES = [
+    "token-lifo: exchanges of the two topmost tokens are not recorded",
+    "io-map-released before the page-in: where a fault looks its entry up is not recorded",
+    "rules about pages, references and what is read: the CPUs and the check at rest see to those",
+]
+OF_LOCK_PROGRAMS = ["what the program checks: its threads do", "held-at-return: where a round ends is not recorded"]
+NOT_WITHOUT_END = [
+    f"{LOST_WAKEUP}: who sleeps at the end is known only of a run that has ended",
+    f"{TWO_WRITERS}, {READER_AND_WRITER} of locks not given up in the events: that they were may be missing",
+    "requests that were not met in the events: that they were, or gave up, may be missing",
+    "how many events were written, and how many lost: that is told at the end of a run",
+    "what the CPUs and the check at rest found: that is told at the end of a run",
+]
 EXAMPLES = 3
 NO_LIMITS = Limits()
 
@@ -45,10 +58,10 @@ def check(
 ) -> Checked:
     """Check events; `order`, `charged`: their lock-order graph, and whom waits are charged to, if known already."""
     checked = Checked(run_dir, len(events.raw), [], [], not_checked(events), [])
-    if events.lost:
+    if events.gap:
         return checked
-    own = [(BLAME_SUM, not_charged(charged or blame(events))), (LOST_WAKEUP, lost_wakeups(events))]
-    own += limit_rules(events, limits)
+    at_end = [] if events.unended else [(LOST_WAKEUP, lost_wakeups(events))]
+    own = [(BLAME_SUM, not_charged(charged or blame(events))), *at_end, *limit_rules(events, limits)]
     for rule, places in [*held_rules(events), *owner_rules(events), *own]:
         name, meaning = RULES[rule] if isinstance(rule, int) else (rule, OWN_RULES[rule])
         checked.rules.append(name)
@@ -65,15 +78,10 @@ def check(
 
 def not_checked(events: Events) -> list[str]:
     """Say which rules these events cannot tell of."""
-    if events.lost:
-        return [f"everything: {events.lost:,} events were lost, and what is held is known only from all of them"]
-    if not events.protocol:
-        return ["what the program checks: its threads do", "held-at-return: where a round ends is not recorded"]
-    return [
-        "token-lifo: exchanges of the two topmost tokens are not recorded",
-        "io-map-released before the page-in: where a fault looks its entry up is not recorded",
-        "rules about pages, references and what is read: the CPUs and the check at rest see to those",
-    ]
+    if events.gap:
+        return [f"everything: {events.gap}"]
+    of_end = NOT_WITHOUT_END if events.unended else []
+    return [*of_end, *(OF_MACHINES if events.protocol else OF_LOCK_PROGRAMS)]
 
 
 def say(events: Events, place: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from vmconc.analysis.unended import BEGUN, unended_run
 from vmconc.memory.ring import ACTION_MASK, CLASS_MASK, CLASS_SHIFT, FOLDER, MODE_SHIFT, SITE_MASK, SITE_SHIFT
 from vmconc.schedule.steps import (
     STEP_ACQUIRE,
@@ -96,8 +97,22 @@ class Events:
         return str(self.run.get("protocol", ""))
 
     @property
+    def unended(self) -> str:
+        """Return what is missing because the run did not end; empty: it did."""
+        return str(self.run.get("unended", ""))
+
+    @property
+    def gap(self) -> str:
+        """Return why what was held is not known from these events; empty: none is missing between others."""
+        if self.lost:
+            return f"{self.lost:,} events were lost, and what was held is known only from all of them"
+        if self.unended and (self.run.get("options") or {}).get("drop"):
+            return "with --when-full drop events may be missing, and how many is known only of a run that has ended"
+        return ""
+
+    @property
     def lost(self) -> int:
-        """Return how many events were not recorded."""
+        """Return how many events were not recorded, as far as that is known."""
         recording = self.run["recording"]
         return sum(recording["dropped"]) + sum(recording["unwritten"])
 
@@ -107,26 +122,39 @@ class Events:
         (begin, end), (early, late) = self.run["recording"]["ticks"], self.run["recording"]["nanoseconds"]
         return float((late - early) / max(1, end - begin))
 
+    @property
+    def wall_nanoseconds(self) -> int:
+        """Return how long the run took; of one that did not end, how long it is known to have gone on."""
+        if self.unended:
+            begin, late = self.run["recording"]["nanoseconds"]
+            return int(late - begin)
+        return round(self.run["wall_seconds"] * 1e9)
+
     def nanoseconds(self, ticks: Any) -> Any:
         """Return the ns since the run began that some ticks stand for."""
         return (ticks - self.run["recording"]["ticks"][0]) * self.tick
 
 
 def read_run(path: Path) -> dict[str, Any]:
-    """Return what run.json of a run directory says.  Raises RunError, naming it, if it is none."""
+    """Return what a run directory says of its run, see `unended_run` if that did not end.
+
+    Raises RunError, naming it, if it is none.
+    """
     try:
+        if (path / BEGUN).exists() and not (path / "run.json").exists():
+            return unended_run(path)
         return msgspec.json.decode((path / "run.json").read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (OSError, KeyError, msgspec.DecodeError, msgspec.ValidationError) as error:
         if (path / FOLDER).is_dir():
-            raise RunError(f"{path} has no run.json yet: its run goes on, or was killed before its end") from error
+            raise RunError(f"{path} has no run.json yet: its run goes on, or was killed as it began") from error
         raise RunError(f"{path} is no run: run.json cannot be read; name a directory below --runs-dir") from error
 
 
 def load_all(path: Path) -> Events:
     """Return the events of a run directory of which none was lost.  Raises RunError, naming it, if one was."""
     events = load(path)
-    if events.lost:
-        raise RunError(f"{path}: {events.lost:,} events were lost, and what was held is known only from all of them")
+    if events.gap:
+        raise RunError(f"{path}: {events.gap}")
     return events
 
 
@@ -143,8 +171,13 @@ def load(path: Path) -> Events:
 
 def read(path: Path, run: dict[str, Any]) -> Events:
     """Return the events of a run directory whose run.json was read."""
-    files = [path / FOLDER / f"cpu{index}" for index in range(len(run["recording"]["events"]))]
-    first = np.concatenate([[0], np.cumsum([count_of(file, run, index) for index, file in enumerate(files)])])
+    counts = run["recording"]["events"]
+    files = [path / FOLDER / f"cpu{index}" for index in range(len(counts))]
+    if "unended" not in run:
+        counts = [count_of(file, run, index) for index, file in enumerate(files)]
+    first = np.concatenate([[0], np.cumsum(counts)])
+    if not first[-1] and "unended" in run:
+        raise RunError(f"{path} has no events yet: its run goes on, or was killed before the first was written")
     raw = np.empty(first[-1], EVENT)
     for file, begin, end in zip(files, first[:-1], first[1:], strict=True):
         with file.open("rb") as opened:

@@ -12,7 +12,7 @@ import numpy as np
 
 from vmconc.analysis.across import across_page_ins
 from vmconc.analysis.blame import HOLDER, WRITER, Blame
-from vmconc.analysis.events import Events
+from vmconc.analysis.events import Events, RunError
 from vmconc.analysis.findings import Findings
 from vmconc.analysis.grouping import GROUPINGS, grouped
 from vmconc.analysis.names import site_name
@@ -57,7 +57,12 @@ def meaning(name: str) -> Meaning:
 
 
 def figures(run: Findings, ways: Sequence[str] = ()) -> Figures:
-    """Return the figures of a recorded run, also by some of WAYS; with events lost there is no blame and no `io`."""
+    """Return the figures of a recorded run, also by some of WAYS; with events lost there is no blame and no `io`.
+
+    Raises RunError if the run did not end: figures are of a whole run.
+    """
+    if run.events.unended:
+        raise RunError(f"{run.run_dir} has no figures to judge or compare, since {run.events.unended}")
     used, moved = run.used, run.bounced[run.used.acquired.begin]
     found = fault_figures(run.events, run.summary)
     for names, keys in groupings(used):

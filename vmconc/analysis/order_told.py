@@ -75,8 +75,8 @@ def ordered(events: Events, run_dir: str, instances: bool = False) -> Ordered:
     """Return the lock-order graph of events; nothing is known of what is held once one was lost."""
     declared = [CLASS_NAMES[cls] for cls in range(1, UNORDERED)]
     told = Ordered(run_dir, len(events.raw), declared, [], [], [], 0, [])
-    if events.lost:
-        told.notes.append(f"{events.lost:,} events were lost, and what is held is known only from all of them")
+    if events.gap:
+        told.notes.append(events.gap)
         return told
     order = lock_order(events)
     edges = order.edges

@@ -13,18 +13,36 @@ COUNTS = (PIP, SEMAPHORE, CONDITION)  # classes that nobody owns
 
 
 def owner_rules(events: Events) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each rule with the events that broke it."""
+    """Yield each rule with the events that broke it.
+
+    In a run that did not end nobody is known to hold what he does not give up in the events: that may be missing.
+    """
     rows = np.flatnonzero(((events.gain != 0) | (events.gain_exclusive != 0)) & ~np.isin(events.cls, COUNTS))
     rows = rows[np.lexsort((events.turn[rows], events.raw["lock"][rows]))]
     starts = group_starts(events.raw["lock"][rows])
     exclusive, gain = events.gain_exclusive[rows], events.gain[rows]
     shared = gain - exclusive
-    writers, readers = sums_before(exclusive, starts), sums_before(shared, starts)
-    writer = last_before(exclusive > 0, starts)
+    known = given_up(events, rows) if events.unended else np.ones(len(rows), bool)
+    writers, readers = sums_before(exclusive * known, starts), sums_before(shared * known, starts)
+    writer = last_before((exclusive > 0) & known, starts)
     other = (writers > 0) & (events.cpu[rows][writer] != events.cpu[rows])
     yield TWO_WRITERS, np.sort(rows[(exclusive > 0) & other])
-    own = sums_within_cpu(events, rows, shared)
+    own = sums_within_cpu(events, rows, shared * known)
     yield READER_AND_WRITER, np.sort(rows[(shared > 0) & other | (exclusive > 0) & (readers > own)])
+
+
+def given_up(events: Events, rows: np.ndarray) -> np.ndarray:
+    """Tell, of changes of locks, which are no later than when their CPU held nothing of the lock for the last time."""
+    order = np.lexsort((rows, events.cls[rows], events.raw["lock"][rows], events.cpu[rows]))
+    changes = rows[order]
+    starts = group_starts(events.cpu[changes], events.raw["lock"][changes], events.cls[changes])
+    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(changes))))
+    free = np.flatnonzero(sums_before(events.gain[changes], starts) + events.gain[changes] <= 0)
+    last = np.full(len(starts), -1)
+    np.maximum.at(last, group[free], free)
+    found = np.empty(len(rows), bool)
+    found[order] = np.arange(len(rows)) <= last[group]
+    return found
 
 
 def sums_within_cpu(events: Events, rows: np.ndarray, values: np.ndarray) -> np.ndarray:

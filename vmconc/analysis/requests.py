@@ -100,7 +100,12 @@ def endless_waits(events: Events) -> tuple[np.ndarray, np.ndarray]:
 
 
 def never_met(events: Events) -> np.ndarray:
-    """Return where waits begin that never ended and asked for a lock; an upgrade asks for more of one."""
+    """Return where waits begin that never ended and asked for a lock; an upgrade asks for more of one.
+
+    Of a run that did not end none is known: how a wait ended may be missing.
+    """
+    if events.unended:
+        return np.zeros(0, np.int64)
     begin, slept = endless_waits(events)
     return begin[~is_of(events, slept, WAIT_UPGRADE)]
 

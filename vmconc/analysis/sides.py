@@ -71,7 +71,9 @@ def as_timed(run: Measured) -> Measured:
 
 
 def measure_counters(path: Path, run: dict[str, Any]) -> Measured:
-    """Return what a run has counted."""
+    """Return what a run has counted.  Raises RunError if that is not known."""
+    if "unended" in run:
+        raise RunError(f"{path} has no counts to compare, since {run['unended']}")
     try:
         return Measured(str(path), {"program": run["program"], **run}, counted(run), source=COUNTED)
     except (KeyError, TypeError, AttributeError) as error:

@@ -41,13 +41,14 @@ class Summary(msgspec.Struct):
     wait_ns: float
     wait_percent: float  # of `seconds` times the number of CPUs
     events: int
-    lost: int
-    ring_waits: int  # times that a CPU waited until events were written
+    lost: int | None  # None: not known, as with `ring_waits`
+    ring_waits: int | None  # times that a CPU waited until events were written
     unfinished_waits: int  # in no figure
     unfinished_holds: int
     switched_on: list[str] = []  # bugs and delays
     ending: list[str] = []  # why the run did not end by itself
     found: list[str] = []  # the violations that its CPUs, and the check at rest, have found
+    unended: str = ""  # what is missing because the run did not end
 
     @property
     def under(self) -> str:
@@ -65,25 +66,26 @@ def summarise(events: Events, run_dir: str, used: Usage) -> Summary:
     """Sum up a run; `used` is all there is."""
     run, (first, last), (acquired, waited, held) = events.run, extent(events), used
     wait_ns, seconds = float(waited.ticks.sum()) * events.tick, (last - first) * events.tick / 1e9
+    lost, ring_waits = (None, None) if events.unended else (events.lost, sum(run["recording"]["waits"]))
     return Summary(
         run_dir, run["program"], events.protocol, events.cpus, "recorded", run.get("seed", 0), seconds,
         lasted(events, *faults(events)), lasted(events, *page_in_pairs(events)),
         len(acquired.begin), len(waited.begin), wait_ns, 100 * wait_ns / max(1.0, seconds * 1e9 * events.cpus),
-        len(events.raw), events.lost, sum(run["recording"]["waits"]),
+        len(events.raw), lost, ring_waits,
         int((events.action == STEP_WAIT).sum()) - len(waited.begin), int((events.gain > 0).sum()) - len(held.begin),
         **told_by_run(run),
     )  # fmt: skip
 
 
-def told_by_run(run: dict[str, Any]) -> dict[str, list[str]]:
+def told_by_run(run: dict[str, Any]) -> dict[str, Any]:
     """Return what run.json says besides the events: what was switched on, how the run ended, what was found in it."""
     options, ending = run.get("options") or {}, run.get("ending") or {}
     violations = [found["text"] if isinstance(found, dict) else found for found in run.get("violations") or []]
     return {
         "switched_on": [*options.get("bugs", []), *(f"--delay {word}" for word in options.get("delays", []))],
         "ending": [ending["message"], *ending.get("report", [])] if ending.get("message") else [],
-        "found": violations,
-    }
+        "found": violations, "unended": run.get("unended", ""),
+    }  # fmt: skip
 
 
 def extent(events: Events) -> tuple[int, int]:

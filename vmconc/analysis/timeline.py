@@ -42,7 +42,7 @@ class Timeline(msgspec.Struct):
     begin_ns: float
     end_ns: float
     column_ns: float
-    lost: int  # events of the run
+    lost: int | None  # events of the run; None: not known
     rows: list[TimelineRow]
     longest: list[LongWait]  # in that time, on the CPUs that are shown
     waits: int  # so many there were
@@ -74,7 +74,8 @@ def timeline(
     rows = [row(events, cpu, edges, waited.of(cpu), held) for cpu in shown]
     begin, end = (float(events.nanoseconds(edge)) for edge in edges[[0, -1]])
     width = (end - begin) / (len(edges) - 1)
-    return Timeline(run_dir, begin, end, width, events.lost, rows, longest(events, waited, top), len(waited.begin))
+    lost = None if events.unended else events.lost
+    return Timeline(run_dir, begin, end, width, lost, rows, longest(events, waited, top), len(waited.begin))
 
 
 def edges_of(events: Events, columns: int, part: tuple[int, int]) -> np.ndarray:

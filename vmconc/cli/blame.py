@@ -43,7 +43,7 @@ def blame(
     at_least("--top", top, 0)
     if csv and json:
         raise UsageError("--csv has no effect with --json; choose one")
-    with reading():
+    with reading(run):
         told = blame_of_run(run, by, class_numbers(classes), chain)
     print_json(told) if json else print_csv(told) if csv else show(told, top)
     return 0

@@ -39,7 +39,7 @@ def check(
     from vmconc.cli.show import console, print_json
     from vmconc.cli.show_checked import show_checked
 
-    with reading():
+    with reading(run):
         checked = check_run(run, limits(hold_budget, starvation, convoy))
     print_json(checked) if json else show_checked(console(), checked)
     return checked.exit_code

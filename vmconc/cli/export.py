@@ -40,7 +40,7 @@ def export(form: Format, run: Run, output: Output, weight: Weight = "", table: T
     one_of("--table", table or "events", TABLES)
     no_effect("--weight", weight, form, formats.WEIGHTED)
     no_effect("--table", table, form, formats.TABULAR)
-    with reading():
+    with reading(run):
         events = load(run)
     try:
         with Progress(not json) as progress:

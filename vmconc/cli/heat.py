@@ -27,7 +27,7 @@ def heat(
     at_least("--bins", bins, 1)
     if bins > BINS_MAX:
         raise UsageError(f"--bins {bins} is out of range; choose 1 to {BINS_MAX:,}")
-    with reading():
+    with reading(run):
         found = heat_run(run, bins)
     print_json(found) if json else show_heat(found)
     return 0

@@ -28,7 +28,7 @@ def histogram(
     from vmconc.cli.show_lasted import show_histograms
 
     one_of("--what", what, WHAT)
-    with reading():
+    with reading(run):
         made = histograms_timed if is_timed(run) else histograms_run
         found = made(run, what, mode, class_numbers(classes))
     print_json(found) if json else show_histograms(found)

@@ -49,7 +49,7 @@ def made(run: Path) -> str:
     from vmconc.page import timed
 
     people = Console(stderr=True)
-    with reading(), Progress(console=people, transient=True, disable=not people.is_terminal) as bar:
+    with reading(run), Progress(console=people, transient=True, disable=not people.is_terminal) as bar:
         times = is_timed(run)
         sections = timed.SECTIONS if times else recorded.SECTIONS
         task = bar.add_task("reading", total=len(sections) + 1)

@@ -30,7 +30,7 @@ def layers(
         raise UsageError(f"--bins {bins} is out of range; choose 1 to {BINS_MAX:,}")
     if json and csv:
         raise UsageError("--csv has no effect with --json; choose one")
-    with reading():
+    with reading(run):
         found = layers_run(run, bins)
     print_json(found) if json else print_csv(found) if csv else show_layers(found)
     return 0

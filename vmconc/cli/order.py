@@ -30,7 +30,7 @@ def order(run: Run, instances: Instances = False, dot: Dot = None, json: o.Json 
     from vmconc.coordinator.errors import UsageError
     from vmconc.export.dot import dot_graph
 
-    with reading():
+    with reading(run):
         told = order_of_run(run, instances)
     try:
         if dot:

@@ -1,6 +1,7 @@
 """What the commands that read a recorded run have in common."""
 
 import contextlib
+import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -15,14 +16,17 @@ Class = Annotated[list[str], typer.Option("--class", metavar="NAME", help="Of th
 
 
 @contextlib.contextmanager
-def reading() -> Iterator[None]:
-    """Turn what is wrong with a run directory into a usage error."""
-    from vmconc.analysis.events import RunError
+def reading(run: Path | None = None) -> Iterator[None]:
+    """Turn what is wrong with a run directory into a usage error; warn if the run did not end."""
+    from vmconc.analysis.events import RunError, read_run
 
     try:
         yield
+        unended = read_run(run).get("unended") if run else None
     except RunError as error:
         raise UsageError(str(error)) from error
+    if unended:
+        print(f"vmconc: {run}: {unended}", file=sys.stderr)
 
 
 def class_numbers(names: list[str], option: str = "--class") -> list[int]:

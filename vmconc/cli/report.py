@@ -80,7 +80,7 @@ def summed_up(
     from vmconc.analysis.timed_report import report_timed
     from vmconc.analysis.timing import is_timed
 
-    with reading(), gating():
+    with reading(run), gating():
         if is_timed(run):
             timed = measure_times(run, ways_of(asked))
             for condition in asked:

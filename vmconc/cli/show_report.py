@@ -90,10 +90,10 @@ def show_summary(out: Console, run: Summary) -> None:
 
 def said_events(run: Summary) -> str:
     """Say how many events there are, and how many there are not."""
-    return (
-        f"events     {run.events:,} in {run.events * EVENT_BYTES / 1e6:,.1f} MB, {run.lost:,} lost; "
-        f"waits of a CPU until some were written: {run.ring_waits:,}"
-    )
+    there = f"events     {run.events:,} in {run.events * EVENT_BYTES / 1e6:,.1f} MB"
+    if run.unended:
+        return f"{there}; how many were lost is not known"
+    return f"{there}, {run.lost:,} lost; waits of a CPU until some were written: {run.ring_waits:,}"
 
 
 def said_lasted(times: Lasted) -> str:

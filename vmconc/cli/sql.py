@@ -46,7 +46,7 @@ def asked(run: Path, query: str, quiet: bool) -> "DuckDBPyConnection":
     from vmconc.export.errors import ExportError
     from vmconc.export.tables import ask
 
-    with reading():
+    with reading(run):
         events = load(run)
     try:
         with Progress(not quiet) as progress:

@@ -34,7 +34,7 @@ def timeline(
     at_least("--width", width, 0)
     at_least("--top", top, 0)
     part = duration("--from", begin), duration("--to", end)
-    with reading():
+    with reading(run):
         found = timeline_run(run, width or columns_that_fit(), part, cpu, held, top)
     print_json(found) if json else show_timeline(found)
     return 0

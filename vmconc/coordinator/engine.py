@@ -52,7 +52,7 @@ def run_plan(job: Job) -> RunResult:
         with StopRequests() as requests:
             start_crew(job, segment, clocks, crew)
             begun, mode = both_clocks(), job.options.mode
-            with recorder_of(segment, job.directory.path, mode, begun) as recorder:
+            with recorder_of(segment, job.directory, mode, begun, partial(known_of, job)) as recorder:
                 result = conduct(job, segment, clocks, crew, requests)
                 result.recording = recorder.close() if recorder else None
             leave_times(segment, job.directory.path, mode, begun)
@@ -93,7 +93,7 @@ def conduct(job: Job, segment: Any, clocks: Clocks, crew: list[BaseProcess], req
     ended = clocks.last_end(len(workers)) or time.monotonic_ns()
     spent = clocks.spent([worker.pid or 0 for worker in workers])
     reap(crew, ending, requests)
-    result = new_result(job, ending)
+    result = RunResult(**known_of(job), ending=ending)
     result.wall_seconds, result.cpu_seconds = (ended - begun) / 1e9, sum(spent) / 1e9
     collect(segment, result)
     for work, nanoseconds in zip(result.per_cpu, spent, strict=True):
@@ -121,14 +121,15 @@ def reap(crew: list[BaseProcess], ending: Ending, requests: StopRequests) -> Non
         ending.report.append(f"killed, since they did not stop: {', '.join(killed)}")
 
 
-def new_result(job: Job, ending: Ending) -> RunResult:
-    """Return a result that knows what was asked for and how it ended."""
+def known_of(job: Job) -> dict[str, Any]:
+    """Return what a result says that is known before the run."""
     plan, options = job.plan, job.options
-    return RunResult(
-        program=plan.name, protocol=job.protocol, cpus=options.cpus, mode=options.mode, seed=options.seed,
-        operations=len(plan.ops), skipped=plan.skipped, notes=plan.notes, ending=ending,
-        run_dir=str(job.directory.path), options=said(options), machine=facts.machine(), versions=facts.versions(),
-    )  # fmt: skip
+    return {
+        "program": plan.name, "protocol": job.protocol, "cpus": options.cpus, "mode": options.mode,
+        "seed": options.seed, "operations": len(plan.ops), "skipped": plan.skipped, "notes": plan.notes,
+        "run_dir": str(job.directory.path), "options": said(options), "machine": facts.machine(),
+        "versions": facts.versions(),
+    }  # fmt: skip
 
 
 def said(options: RunOptions) -> dict[str, Any]:

@@ -1,21 +1,29 @@
-"""Empties the rings of a run in mode `recorded` into its directory, while the CPUs go on."""
+"""Empties the rings of a run in mode `recorded` into its directory, while the CPUs go on.
 
+What the events stand for is written before the first of them, so that they can be read whenever this process dies.
+"""
+
+import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from vmconc.analysis.unended import BEGUN, CLOCKS, PAIR
 from vmconc.checks.places import path
 from vmconc.coordinator.logs import LOGGER
+from vmconc.coordinator.rundir import RunDirectory
 from vmconc.locks.sites import SITES
 from vmconc.memory.ring import EVENT_BYTES, FOLDER, give_room, now_ticks, written_bytes
 from vmconc.memory.struct import STRUCTS, Embed
 
 NAP = 0.0005  # seconds between looks at rings that have nothing new
 LOOKS = 20  # at both clocks, of which the one that took least is believed
+CLOCKS_EVERY = 0.01  # seconds between notes of both clocks
 
 
 class Records(msgspec.Struct):
@@ -42,7 +50,7 @@ class Recording(msgspec.Struct):
 
 
 class Recorder:
-    """A thread that drains.  What a CPU wrote is in its file once the recorder is closed.
+    """A thread that drains, once it is entered.  What a CPU wrote is in its file once the recorder is closed.
 
     `begun`: both clocks from before the first event.
     """
@@ -53,22 +61,35 @@ class Recorder:
         folder = directory / FOLDER
         folder.mkdir(exist_ok=True)
         self.files = [(folder / f"cpu{index}").open("wb", buffering=0) for index in range(len(self.rings))]
+        self.clocks = (directory / CLOCKS).open("wb", buffering=0)
+        self.noted = 0.0
         self.drained, self.unwritten = [0] * len(self.rings), [0] * len(self.rings)
         self.error = ""
         self.begun = begun
         self.closing = threading.Event()
         self.thread = threading.Thread(target=self.work, name="recorder", daemon=True)
-        self.thread.start()
+
+    def known(self) -> dict[str, Any]:
+        """Return what is known of the recording before the first event."""
+        return {"begun": self.begun, "rings": len(self.rings), **meanings(self.segment)}
 
     def work(self) -> None:
         """Drain until told to close."""
         while not self.closing.is_set():
             try:
+                self.note_clocks()
                 if not self.drain():
                     time.sleep(NAP)
             except Exception as error:  # the CPUs must not wait for ever
                 self.error = self.error or str(error)
                 LOGGER.exception("the recorder failed")
+
+    def note_clocks(self) -> None:
+        """Write both clocks over what they were, if that is some time ago: how long a tick lasts if this is killed."""
+        now = time.monotonic()
+        if now - self.noted >= CLOCKS_EVERY and not self.error:
+            self.noted = now
+            os.pwrite(self.clocks.fileno(), PAIR.pack(*both_clocks()), 0)
 
     def drain(self) -> bool:
         """Write what the rings hold to the files; tell whether there was anything."""
@@ -101,13 +122,14 @@ class Recorder:
         self.unwritten[index] += -(-len(data) // EVENT_BYTES)  # an event that is cut is none
 
     def __enter__(self) -> "Recorder":
+        self.thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         """End the thread, whatever happened, and close the files."""
         self.closing.set()
         self.thread.join()
-        for file in self.files:
+        for file in [*self.files, self.clocks]:
             file.close()
 
     def close(self) -> Recording:
@@ -120,15 +142,27 @@ class Recorder:
             [bytes_ // EVENT_BYTES for bytes_ in self.drained], [int(ring.dropped) for ring in self.rings],
             self.unwritten, [int(ring.waits) for ring in self.rings],
             (self.begun[0], ended[0]), (self.begun[1], ended[1]),
-            {str(number): site.name for number, site in SITES.items()}, tables_of(self.segment), self.error,
+            **meanings(self.segment), error=self.error,
         )  # fmt: skip
 
 
 def recorder_of(
-    segment: Any, directory: Path, mode: str, begun: tuple[int, int]
+    segment: Any, directory: RunDirectory, mode: str, begun: tuple[int, int], known: Callable[[], dict[str, Any]]
 ) -> AbstractContextManager[Recorder | None]:
-    """Return the recorder of a run, to be entered when its processes are there; none unless the mode is `recorded`."""
-    return Recorder(segment, directory, begun) if mode == "recorded" else nullcontext()
+    """Return the recorder of a run, to be entered when its processes are there; none unless the mode is `recorded`.
+
+    `known` returns what `run.json` will say of the run, as far as it is known by now: for a run that is killed.
+    """
+    if mode != "recorded":
+        return nullcontext()
+    recorder = Recorder(segment, directory.path, begun)
+    directory.write_json(BEGUN, msgspec.json.encode(known() | {"recording": recorder.known()}))
+    return recorder
+
+
+def meanings(segment: Any) -> dict[str, Any]:
+    """Return what the numbers in events stand for: the fields `sites` and `tables` of a recording."""
+    return {"sites": {str(number): site.name for number, site in SITES.items()}, "tables": tables_of(segment)}
 
 
 def tables_of(segment: Any) -> dict[str, Records]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import portalocker
 
+from vmconc.analysis.unended import BEGUN, CLOCKS
 from vmconc.coordinator.errors import UsageError
 
 
@@ -41,6 +42,9 @@ class RunDirectory:
     def close(self, keep: bool = True) -> None:
         """Say that nothing lives here any more and give the lock up."""
         (self.path / "live.json").unlink(missing_ok=True)
+        if (self.path / "run.json").exists():  # which says all that these say, and more
+            for name in (BEGUN, CLOCKS):
+                (self.path / name).unlink(missing_ok=True)
         self.lock.release()
         (self.path / "lock").unlink(missing_ok=True)
         if not keep:

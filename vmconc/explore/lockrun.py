@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -81,9 +82,8 @@ def run_locks(path: str, given: dict[str, int], rounds: int, options: RunOptions
         opened.callback(Log(directory.path / "log.txt").close)
         segment, works = prepare(module, rounds, options)
         directory.announce(segment.fd, "", options.mode, program=(str(Path(path).resolve()), given))
-        result = conduct(segment, works, options, directory.path)
-        result.options, result.settings = said(options), given
-        result.program, result.run_dir = Path(path).stem, str(directory.path)
+        known = partial(known_of, Path(path).stem, len(works), options, given, directory)
+        result = conduct(segment, works, options, directory, known)
         leave(directory, result, options, show)
         return result
 
@@ -149,25 +149,37 @@ def work(segment: Any, index: int, body: Any, last: Any, root: Any, clocks: Cloc
     times[ENDED] = time.process_time_ns()
 
 
-def conduct(segment: Any, works: list[Any], options: RunOptions, directory: Path) -> LockRun:
+def known_of(
+    program: str, threads: int, options: RunOptions, given: dict[str, int], directory: RunDirectory
+) -> dict[str, Any]:  # fmt: skip
+    """Return what a result says that is known before the run."""
+    return {
+        "program": program, "threads": threads, "mode": options.mode, "run_dir": str(directory.path),
+        "settings": given, "options": said(options), "machine": facts.machine(), "versions": facts.versions(),
+    }  # fmt: skip
+
+
+def conduct(
+    segment: Any, works: list[Any], options: RunOptions, directory: RunDirectory, known: Callable[[], dict[str, Any]]
+) -> LockRun:
     """Start a process for each thread, watch them, and collect.  No process is left."""
     clocks, crew = Clocks(), []
     begun, both = time.monotonic(), both_clocks()
     try:
         with StopRequests() as requests:
             crew += [start(f"thread{index}", index, partial(body, clocks)) for index, body in enumerate(works)]
-            with recorder_of(segment, directory, options.mode, both) as recorder:
+            with recorder_of(segment, directory, options.mode, both, known) as recorder:
                 ending = Watch(segment, crew, [], options, requests).until_end()
                 seconds = time.monotonic() - begun
                 spent = sum(clocks.spent([process.pid or 0 for process in crew])) / 1e9
                 finish(crew, insisted=lambda: requests.count > 1)
                 recording = recorder.close() if recorder else None
-            leave_times(segment, directory, options.mode, both)
+            leave_times(segment, directory.path, options.mode, both)
     finally:
         finish(crew, grace=0.0)
     cpus = segment.view("Cpu")
     return LockRun(
-        "", len(crew), options.mode, segment.nth("Rounds", 0).number - 1, seconds, spent, lock_counts(cpus),
-        order_edges(cpus), [text(violation) for violation in inline_violations(segment)], ending,
-        recording, machine=facts.machine(), versions=facts.versions(),
+        **known(), rounds=segment.nth("Rounds", 0).number - 1, wall_seconds=seconds, cpu_seconds=spent,
+        locks=lock_counts(cpus), order=order_edges(cpus),
+        violations=[text(violation) for violation in inline_violations(segment)], ending=ending, recording=recording,
     )  # fmt: skip

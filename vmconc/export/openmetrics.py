@@ -27,7 +27,8 @@ def about(events: Events) -> Iterator[str]:
     """Say what was run, and whether all of it was recorded."""
     yield "# TYPE vmconc_run info"
     yield f"vmconc_run_info{labels(**{key: events.run[key] for key in ABOUT if key in events.run})} 1"
-    for name, count in (("events", len(events.raw)), ("events_lost", events.lost)):
+    lost = [] if events.unended else [("events_lost", events.lost)]
+    for name, count in [("events", len(events.raw)), *lost]:
         yield f"# TYPE vmconc_{name} counter"
         yield f"vmconc_{name}_total {count}"
 

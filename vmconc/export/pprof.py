@@ -30,7 +30,7 @@ def write_pprof(events: Events, out: BinaryIO, say: Callable[[str], None], weigh
     samples = [message(2, sample(events, stack, strings, places)) for stack in found]
     locations = [message(4, number(1, place), message(4, number(1, place))) for place in places.values()]
     functions = [message(5, number(1, place), number(2, strings.number(name))) for name, place in places.items()]
-    rest = number(10, round(events.run["wall_seconds"] * 1e9)) + number(14, strings.number(weight))
+    rest = number(10, events.wall_nanoseconds) + number(14, strings.number(weight))
     texts = [text(6, said) for said in strings.numbers]
     with gzip.GzipFile(fileobj=out, mode="wb", mtime=0) as packed:
         packed.writelines([*types, *samples, *locations, *functions, *texts, rest])

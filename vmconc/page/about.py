@@ -26,9 +26,16 @@ def facts(run: Summary, checked: Checked) -> list[Fact]:
         *facts_of_all(run, "from the first event to the last"),
         Fact("rules broken", found, f"of {len(checked.rules)} checked", "good" if found == NOTHING else "bad"),
         Fact("events", f"{run.events:,}", f"{run.events * EVENT_BYTES / 1e6:,.1f} MB"),
-        Fact("events lost", f"{run.lost:,}", f"a CPU had to wait for room: {run.ring_waits:,} times",
-             "bad" if run.lost else "good"),
-    ]  # fmt: skip
+        lost(run),
+    ]
+
+
+def lost(run: Summary) -> Fact:
+    """Return how many events are missing."""
+    if run.unended:
+        return Fact("events lost", "not known", "the run did not end", "bad")
+    waits = f"a CPU had to wait for room: {run.ring_waits:,} times"
+    return Fact("events lost", f"{run.lost:,}", waits, "bad" if run.lost else "good")
 
 
 def facts_of_all(run: Summary, clock: str) -> list[Fact]:
@@ -67,8 +74,9 @@ def said(run: Recorded) -> list[Lines]:
 
 
 def wrong(run: Summary) -> list[Lines]:
-    """Return why a run did not end by itself, and what its CPUs, and the check at rest, have found."""
-    return [Lines(lines, "bad") for lines in (run.ending, run.found[:SHOWN]) if lines]
+    """Return why a run did not end, or not by itself, and what its CPUs, and the check at rest, have found."""
+    unended = [run.unended] if run.unended else []
+    return [Lines(lines, "bad") for lines in (unended, run.ending, run.found[:SHOWN]) if lines]
 
 
 def left_out(run: Summary) -> list[str]:

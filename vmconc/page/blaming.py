@@ -23,8 +23,8 @@ TEXT = (
 
 def blaming(run: Recorded) -> Section:
     """Return flows and tables by site, class and CPU."""
-    if run.events.lost:
-        lost = Lines(["Not known: events were lost, and who holds what is known only from all of them."], "bad")
+    if run.events.gap:
+        lost = Lines([f"Not known: {run.events.gap}."], "bad")
         return Section("blame", "Who kept whom waiting", TEXT, [Choice("", [lost])])
     found = {name: told(run.blame, run.run_dir, way, []) for way, name in WAYS.items()}
     found["by CPU, along the chain"] = told(run.blame_along_chain, run.run_dir, "cpu", [])

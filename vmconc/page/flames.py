@@ -37,7 +37,7 @@ def weighed(run: Findings) -> dict[str, list[Weighed]]:
     for what in ("wait", "hold"):
         column = WEIGHTS.index(what)
         told[what] = [(stack.frames, stack.weights[column]) for stack in found if stack.weights[column]]
-    return told if run.events.lost else told | {"blame": charged(run)}
+    return told if run.events.gap else told | {"blame": charged(run)}
 
 
 def charged(run: Findings) -> list[Weighed]:

@@ -28,7 +28,7 @@ class Recorded(Findings):
     @cached_property
     def checked(self) -> Checked:
         """Return what `vmconc check` finds."""
-        return check(self.events, self.run_dir, order=self.order, charged=None if self.events.lost else self.blame)
+        return check(self.events, self.run_dir, order=self.order, charged=None if self.events.gap else self.blame)
 
     @cached_property
     def extent(self) -> tuple[int, int]:
