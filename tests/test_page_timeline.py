@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from helpers_events import BUSY, MAP, S, begins, ends, gave, story, took, waited, waits
+from helpers_events import BUSY, MAP, S, X, begins, ends, gave, story, took, waited, waits
 
 from vmconc.locks.classes import VM_MAP
 from vmconc.page import timeline as module
 from vmconc.page.activity import EXCLUSIVE, OPERATION, SHARED, WAIT, activity
 from vmconc.page.recorded import Recorded
 from vmconc.page.timeline import blocks, shares, timeline, window
+from vmconc.schedule.steps import STEP_SLEEP
 from vmconc.vm.opcodes import FORK
 
 ONE_WAITS = (
@@ -75,3 +76,22 @@ def test_there_is_a_window_around_a_wait():
     assert [choice.name for choice in section.choices] == ["whole run", "wait of 12 ns by cpu 1"]
     around = section.choices[1].parts[0]
     assert (round(around.begin_ms * 1e6), round(around.end_ms * 1e6)) == (0, 30)
+
+
+def test_a_wait_that_never_ended_is_shown_until_the_end_of_the_run():
+    """The run goes on for 30 ticks behind its last event, as its clocks say."""
+    events = story(took(0, MAP), waits(1, VM_MAP), (1, STEP_SLEEP, MAP, X, 7), 5, gave(0, MAP))
+    events.run["recording"] |= {"ticks": (0, 38), "nanoseconds": (0, 38)}
+    run = Recorded(events, "")
+    found = activity(run)
+    (row,) = np.flatnonzero(found.kind == WAIT)
+    assert (found.from_tick[row], found.to_tick[row]) == (1, 38)
+    assert found.text(row) == "waits for offset 0x1000, site 7, until the run's end"
+    section = timeline(run)
+    assert [choice.name for choice in section.choices] == ["whole run", "wait of 37 ns by cpu 1"]
+    heat, whole = section.choices[0].parts
+    assert round(whole.end_ms * 1e6) == 38
+    spans = [(kind, round(begin * 1e6), round(lasts * 1e6)) for _, kind, begin, lasts, _ in whole.spans]
+    assert (WAIT, 1, 37) in spans
+    waiting = dict(zip(heat.names, heat.values, strict=True))["cpu 1 waiting"]
+    assert waiting[-1] == 100 and sum(waiting) == 37 * 100  # each tick has a column of its own

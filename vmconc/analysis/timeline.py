@@ -7,8 +7,7 @@ import msgspec
 import numpy as np
 
 from vmconc.analysis.events import Events, RunError, load
-from vmconc.analysis.summary import extent
-from vmconc.analysis.timeline_waits import LongWait, Waits, longest, waited_for, waits_inside
+from vmconc.analysis.timeline_waits import LongWait, Waits, longest, shown, waited_for, waits_inside
 from vmconc.locks.classes import CLASS_NAMES, CONDITION, SEMAPHORE
 from vmconc.schedule.steps import STEP_BEGIN, STEP_END, STEP_READ, STEP_READ_DONE, STEP_WAIT, STEP_WAITED
 
@@ -80,10 +79,8 @@ def timeline(
 
 def edges_of(events: Events, columns: int, part: tuple[int, int]) -> np.ndarray:
     """Return where the columns begin and end, in ticks; none is empty.  Raises RunError if nothing is left."""
-    first, last = extent(events)
+    first, last = shown(events)
     begin, end = (events.run["recording"]["ticks"][0] + round(time / events.tick) for time in part)
-    if (events.action == STEP_WAIT).sum() > (events.action == STEP_WAITED).sum():  # one lasts until the run's end
-        last = max(last, events.run["recording"]["ticks"][1])
     low, high = max(first, begin), min(last, end) if part[1] else last
     if low >= high:
         there = " to ".join(f"{events.nanoseconds(tick) / 1e6:.6f} ms" for tick in (first, last))

@@ -8,9 +8,11 @@ from vmconc.analysis.events import Events
 from vmconc.analysis.grouping import OPERATIONS, cpu_name
 from vmconc.analysis.names import lock_name, site_name
 from vmconc.analysis.spans import Spans
+from vmconc.analysis.timeline_waits import every_wait
 from vmconc.analysis.tracks import operations, page_ins
 from vmconc.locks.classes import CLASS_NAMES, CLASSES, MODE_NAMES
 from vmconc.page.recorded import Recorded
+from vmconc.schedule.steps import STEP_WAITED
 
 OPERATION, PAGE_IN, WAIT, SHARED, EXCLUSIVE = range(5)  # kinds, also how they are drawn; of holds: + mode
 SHOWS = ("operation", "page-in", "waiting")  # in the lanes in front of those of classes
@@ -25,7 +27,7 @@ class Activity:
     lane: np.ndarray  # CPU * LANES + which of its lanes
     kind: np.ndarray
     begin: np.ndarray  # places of events
-    end: np.ndarray
+    endless: np.ndarray  # a wait that never ended: it is shown until the run's end
     from_tick: np.ndarray
     to_tick: np.ndarray
     site: np.ndarray
@@ -47,7 +49,8 @@ class Activity:
             return f"page-in at {site_name(self.events, there)}"
         lock = lock_name(self.events, int(self.lock[row])) if self.lock[row] else CLASS_NAMES[cls]
         does = "waits for" if kind == WAIT else f"holds {MODE_NAMES[kind - SHARED]}"
-        return f"{does} {lock}, {site_name(self.events, int(self.site[row]))}"
+        until = ", until the run's end" if self.endless[row] else ""
+        return f"{does} {lock}, {site_name(self.events, int(self.site[row]))}{until}"
 
 
 def activity(run: Recorded) -> Activity:
@@ -56,7 +59,7 @@ def activity(run: Recorded) -> Activity:
     parts = [
         placed(operations(events), OPERATION, OPERATION),
         placed(page_ins(events), PAGE_IN, PAGE_IN),
-        placed(used.waited, WAIT, WAIT),
+        placed(every_wait(used.waited), WAIT, WAIT),
         placed(used.held, used.held.mode + SHARED, used.held.cls + len(SHOWS)),
     ]
     lane, kind, begin, end, site, lock = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -65,7 +68,9 @@ def activity(run: Recorded) -> Activity:
     order = np.lexsort((begin, kind, lane))
     order = order[cpu[order] < events.cpus]
     lane, kind, begin, end, site, lock = (column[order] for column in (lane, kind, begin, end, site, lock))
-    return Activity(events, lane, kind, begin, end, time[begin], time[end], site, lock)
+    endless = (kind == WAIT) & (events.action[end] != STEP_WAITED)
+    to_tick = np.where(endless, run.shown[1], time[end])
+    return Activity(events, lane, kind, begin, endless, time[begin], to_tick, site, lock)
 
 
 def placed(spans: Spans, kind: np.ndarray | int, lane: np.ndarray | int) -> tuple[np.ndarray, ...]:

@@ -9,6 +9,7 @@ from vmconc.analysis.findings import Findings
 from vmconc.analysis.order_told import Ordered, ordered
 from vmconc.analysis.report import Found, find
 from vmconc.analysis.summary import extent
+from vmconc.analysis.timeline_waits import shown
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Recorded(Findings):
     def extent(self) -> tuple[int, int]:
         """Return the ticks of the first and the last event of a CPU."""
         return extent(self.events)
+
+    @cached_property
+    def shown(self) -> tuple[int, int]:
+        """Return the ticks between which a timeline lies: a wait that never ended lasts until the run's end."""
+        return shown(self.events)
 
     def milliseconds(self, ticks: int) -> float:
         """Return the ms from the first event of a CPU to some ticks."""

@@ -27,7 +27,7 @@ Window = tuple[str, int, int]  # name, from and to which tick
 def timeline(run: Recorded) -> Section:
     """Return the whole run, and windows around its beginning and its longest waits."""
     found = activity(run)
-    first, last = run.extent
+    first, last = run.shown
     if first == last:
         return Section("timeline", "Timeline", TEXT, [Choice("", [Lines(["Nothing lasted."])])])
     whole, spread = window(run, found, first, last), shares(run, found)
@@ -38,26 +38,27 @@ def timeline(run: Recorded) -> Section:
 
 def windows(run: Recorded, found: Activity) -> list[Window]:
     """Return where to look closer: at the beginning, if the run is long, and at the longest waits."""
-    (first, last), events = run.extent, run.events
+    (first, last), events = run.shown, run.events
     told: list[Window] = []
     if len(found.lane) > SHAPES:
         told.append(("the beginning", first, int(np.sort(found.from_tick)[SHAPES // 4])))
-    waited = run.used.waited
-    time = events.raw["time"]
+    waited = np.flatnonzero(found.kind == WAIT)
+    lasted = found.to_tick[waited] - found.from_tick[waited]
     seen: list[tuple[int, int]] = []
-    for row in np.argsort(-waited.ticks, kind="stable")[: 50 * LONGEST].tolist():
-        begin, length = int(time[waited.begin[row]]), int(waited.ticks[row])
+    for at in np.argsort(-lasted, kind="stable")[: 50 * LONGEST].tolist():
+        begin, length = int(found.from_tick[waited[at]]), int(lasted[at])
         if any(low <= begin < high for low, high in seen) or len(seen) == LONGEST:
             continue
         low, high = max(first, begin - length), min(last, begin + (AROUND - 1) * length)
         seen.append((low, high))
-        told.append((f"wait of {lasting(length * events.tick)} by {cpu_name(events, int(waited.cpu[row]))}", low, high))
+        cpu = int(found.lane[waited[at]]) // LANES
+        told.append((f"wait of {lasting(length * events.tick)} by {cpu_name(events, cpu)}", low, high))
     return told
 
 
 def shares(run: Recorded, found: Activity) -> Heat:
     """Return what share of its time each CPU spent with what."""
-    first, last = run.extent
+    first, last = run.shown
     edges = edges_of(first, last, BINS)
     names, values = [], []
     kinds = [kind for kind in SHARES if (found.kind == kind).any()]
