@@ -5,7 +5,18 @@
 
 from vmconc.locks.block import block
 from vmconc.locks.classes import EXCLUSIVE, SHARED, VM_PAGE
-from vmconc.locks.hook import acquired, failed, point, refused, released, requested, tried, wait_begins, wait_ends
+from vmconc.locks.hook import (
+    acquired,
+    failed,
+    given_up,
+    point,
+    refused,
+    released,
+    requested,
+    tried,
+    wait_begins,
+    wait_ends,
+)
 from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas, atomic_or
 from vmconc.memory.jit import kernel
@@ -129,6 +140,13 @@ def busy_release(cpu, busy):
     Locks: entry  the page hard-busy by this CPU
            exit   not
     """
+    busy_leave(cpu, busy)
+    given_up(cpu, VM_PAGE)
+
+
+@kernel
+def busy_leave(cpu, busy):
+    """Give hard ownership up, with all that is done under it or to make the page free."""
     if busy.word & PBUSY_LOCKED == 0 or busy.owner != cpu.index + 1:
         refused(cpu, offset(busy), VM_PAGE, busy.owner)
         return
@@ -165,6 +183,13 @@ def soft_try(cpu, busy, site):
 @kernel
 def soft_release(cpu, busy):
     """Give one soft-busy back; the last one wakes those who want the page."""
+    soft_leave(cpu, busy)
+    given_up(cpu, VM_PAGE)
+
+
+@kernel
+def soft_leave(cpu, busy):
+    """Give one soft-busy back, with all that is done before that or to make the page free."""
     if busy.word & PBUSY_MASK == 0:
         refused(cpu, offset(busy), VM_PAGE, busy.word)
         return

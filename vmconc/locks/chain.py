@@ -7,7 +7,7 @@ before 9de48ead, vm_object_chain_*; `dragonfly.md` 2.4.)
 
 from vmconc.locks.block import block
 from vmconc.locks.classes import CHAIN, SHARED
-from vmconc.locks.hook import acquired, refused, released, requested, wait_begins, wait_ends
+from vmconc.locks.hook import acquired, given_up, refused, released, requested, wait_begins, wait_ends
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
 from vmconc.memory.atomics import atomic_cas
@@ -125,6 +125,13 @@ def chain_release(cpu, chain):
     Locks: entry  held
            exit   not held
     """
+    chain_leave(cpu, chain)
+    given_up(cpu, CHAIN)
+
+
+@kernel
+def chain_leave(cpu, chain):
+    """Release, with all that is done under the lock or to make it free."""
     if chain_free(chain):
         refused(cpu, offset(chain), CHAIN, chain.word)
         return

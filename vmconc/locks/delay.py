@@ -9,8 +9,11 @@ from vmconc.memory.system import cpu_pause, nanoseconds
 from vmconc.memory.table import record, table
 from vmconc.memory.twins import struct
 
-BEFORE_ACQUIRE, AFTER_ACQUIRE, BEFORE_RELEASE = range(1, 4)
-POINTS = {"before-acquire": BEFORE_ACQUIRE, "after-acquire": AFTER_ACQUIRE, "before-release": BEFORE_RELEASE}
+BEFORE_ACQUIRE, AFTER_ACQUIRE, BEFORE_RELEASE, AFTER_RELEASE = range(1, 5)
+POINTS = {
+    "before-acquire": BEFORE_ACQUIRE, "after-acquire": AFTER_ACQUIRE, "before-release": BEFORE_RELEASE,
+    "after-release": AFTER_RELEASE,
+}  # fmt: skip
 NO_SITE = 0
 
 

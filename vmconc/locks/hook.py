@@ -18,7 +18,7 @@ from vmconc.locks.classes import (
     VM_MAP,
 )
 from vmconc.locks.cpu import HELD_WHAT_MASK
-from vmconc.locks.delay import AFTER_ACQUIRE, BEFORE_ACQUIRE, BEFORE_RELEASE, NO_SITE, delay
+from vmconc.locks.delay import AFTER_ACQUIRE, AFTER_RELEASE, BEFORE_ACQUIRE, BEFORE_RELEASE, NO_SITE, delay
 from vmconc.locks.held import find_held, held_classes, held_mode, holds, pop_held, push_held
 from vmconc.locks.rules import LOCK_ORDER, LOCK_RECURSION, NOT_HELD, broken
 from vmconc.locks.times import hold_begins, wait_is_over, wait_was_vain
@@ -140,6 +140,25 @@ def released(cpu, lock, cls):
         gives(cpu, lock, held_mode(cpu, lock, cls))
     if tracked(cpu):
         pop_held(cpu, lock, cls)
+
+
+@kernel
+def class_to_delay(cpu, lock):
+    """Return the class of a lock that is about to be released, for `given_up`; in builds without delays 0.
+
+    Afterwards the lock may be gone.
+    """
+    return lock.cls if delayed(cpu) else 0
+
+
+@kernel
+def given_up(cpu, cls):
+    """Be delayed behind a release, if that is asked for: the lock is free, and who slept on it has been woken.
+
+    It follows the kernel that releases instead of ending it, so that without delays that is the same code as ever.
+    """
+    if delayed(cpu):
+        delay(cpu, AFTER_RELEASE, cls, NO_SITE)
 
 
 @kernel

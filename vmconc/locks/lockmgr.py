@@ -13,7 +13,9 @@ from vmconc.locks.classes import EXCLUSIVE, SHARED
 from vmconc.locks.hook import (
     acquired,
     changed_mode,
+    class_to_delay,
     failed,
+    given_up,
     now,
     point,
     refused,
@@ -236,6 +238,7 @@ def lock_upgrade(cpu, lock):
         if word & UPREQ != 0 or (bug(cpu, "B52") and word & SHARES != SHARE):  # B52: as if it could not end well
             released(cpu, offset(lock), lock.cls)
             leave_shared(cpu, lock)
+            given_up(cpu, class_to_delay(cpu, lock))
             failed(cpu, lock.cls)
             return False
         if word & SHARES == SHARE:
@@ -278,6 +281,14 @@ def lock_release(cpu, lock):
     Locks: entry  held
            exit   not held
     """
+    cls = class_to_delay(cpu, lock)
+    lock_leave(cpu, lock)
+    given_up(cpu, cls)
+
+
+@kernel
+def lock_leave(cpu, lock):
+    """Release, with all that is done under the lock or to make it free."""
     if not owned(cpu, lock.word) and lock.word & SHARES == 0:
         refused(cpu, offset(lock), lock.cls, lock.word)
         return

@@ -5,7 +5,18 @@ To the explorer each operation is one step: a CPU that cannot get a mutex is not
 
 from vmconc.locks.block import block
 from vmconc.locks.classes import CONDITION, EXCLUSIVE, MUTEX, SEMAPHORE, SHARED
-from vmconc.locks.hook import acquired, failed, point, refused, released, requested, tried, wait_begins, wait_ends
+from vmconc.locks.hook import (
+    acquired,
+    failed,
+    given_up,
+    point,
+    refused,
+    released,
+    requested,
+    tried,
+    wait_begins,
+    wait_ends,
+)
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, queue_up, wake_all
 from vmconc.memory.atomics import atomic_add, atomic_cas, atomic_store, atomic_swap
@@ -112,6 +123,13 @@ def mutex_unlock(cpu, mutex):
     Locks: entry  held
            exit   not held
     """
+    mutex_leave(cpu, mutex)
+    given_up(cpu, MUTEX)
+
+
+@kernel
+def mutex_leave(cpu, mutex):
+    """Release, with all that is done under the mutex or to make it free."""
     if mutex.owner != cpu.index + 1:
         refused(cpu, offset(mutex), MUTEX, mutex.owner)
         return

@@ -5,7 +5,7 @@
 
 from vmconc.locks.block import block
 from vmconc.locks.classes import PIP, SHARED
-from vmconc.locks.hook import acquired, released, wait_begins, wait_ends
+from vmconc.locks.hook import acquired, given_up, released, wait_begins, wait_ends
 from vmconc.locks.rules import COUNT_UNDERFLOW, broken
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, cancel, prepare, wakeup
@@ -38,6 +38,13 @@ def pip_add(cpu, pip, site):
 @kernel
 def pip_wakeup(cpu, pip):
     """Take one away; the last one wakes those who wait."""
+    pip_leave(cpu, pip)
+    given_up(cpu, PIP)
+
+
+@kernel
+def pip_leave(cpu, pip):
+    """Take one away, with all that is done before that or to wake."""
     if pip.word & COUNT == 0:
         broken(cpu, COUNT_UNDERFLOW, offset(pip), 1, 0)
         return

@@ -6,7 +6,7 @@ Used where a translation must not change between being looked up and being enter
 from vmconc.locks.block import block
 from vmconc.locks.classes import EXCLUSIVE, RANGE, RANGE_SPIN
 from vmconc.locks.exhaust import give_record, take_record
-from vmconc.locks.hook import acquired, released, requested, wait_begins, wait_ends
+from vmconc.locks.hook import acquired, given_up, released, requested, wait_begins, wait_ends
 from vmconc.locks.sites import site
 from vmconc.locks.sleep import FOREVER, prepare, wakeup
 from vmconc.locks.spin import spin_lock, spin_unlock
@@ -85,6 +85,13 @@ def range_release(cpu, ranges, record):
     Locks: entry  the range interlocked by this CPU
            exit   not
     """
+    range_leave(cpu, ranges, record)
+    given_up(cpu, RANGE)
+
+
+@kernel
+def range_leave(cpu, ranges, record):
+    """End an interlock, with all that is done under it or to make the range free."""
     released(cpu, offset(record), RANGE)
     spin_lock(cpu, ranges.spin, RANGE_SPIN, ILOCK_SPIN)
     if ranges.head == record:

@@ -4,7 +4,7 @@ Where CPUs take turns nobody spins: who needs a taken spinlock is not chosen bef
 """
 
 from vmconc.locks.classes import EXCLUSIVE
-from vmconc.locks.hook import acquired, ordered, point, released, requested, tried, wait_begins, wait_ends
+from vmconc.locks.hook import acquired, given_up, ordered, point, released, requested, tried, wait_begins, wait_ends
 from vmconc.locks.sleep import look_later
 from vmconc.memory.atomics import atomic_cas, atomic_store
 from vmconc.memory.jit import kernel
@@ -75,3 +75,4 @@ def spin_unlock(cpu, spin, cls):
     released(cpu, offset(spin), cls)
     atomic_store(spin, "owner", 0)
     open_gate(cpu, offset(spin))
+    given_up(cpu, cls)

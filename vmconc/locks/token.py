@@ -9,7 +9,9 @@ from vmconc.locks.cpu import TOKENS_MAX
 from vmconc.locks.held import hold_goes_on, hold_pauses
 from vmconc.locks.hook import (
     acquired,
+    class_to_delay,
     failed,
+    given_up,
     point,
     recursed,
     released,
@@ -296,7 +298,9 @@ def token_release(cpu, token):
     mode = cpu.token_mode[top]
     cpu.token_count = top
     if mode != RECURSIVE:
+        cls = class_to_delay(cpu, token)
         give_up_top(cpu, token, mode)
+        given_up(cpu, cls)
 
 
 @kernel
