@@ -11,7 +11,9 @@ from vmconc.locks.classes import EXCLUSIVE, MUTEX, RWLOCK, SHARED, VM_OBJECT
 from vmconc.locks.cpu import ENDED_MAX
 from vmconc.locks.held import hold_goes_on, hold_pauses
 from vmconc.locks.hook import acquired, released, wait_begins, wait_ends
+from vmconc.locks.sites import site_name
 from vmconc.locks.times import HOLD, KINDS_MAX, LOCKS_MAX, TIMED_SHIFT, time_kind, times_tables
+from vmconc.locks.token import SLEEP
 
 pytestmark = pytest.mark.parallel  # mode timed is compiled
 FIRST, SECOND = 4096, 8192  # byte offsets of locks
@@ -85,7 +87,20 @@ def test_a_wait_after_which_nothing_is_acquired_belongs_to_what_was_asked_for(se
     wait_ends(cpu, MUTEX, wait_begins(cpu, SECOND, MUTEX, SHARED))
     timing = collect_times(segment, both_clocks())
     assert counted(timing.kinds) == {("wait", "mutex", "exclusive"): 1, ("wait", "mutex", "shared"): 1}
-    assert timing.locks[0].what == "wait" and timing.locks[0].cls == "mutex"
+    assert {(row.what, row.cls, row.lock) for row in timing.locks} == {
+        ("wait", "mutex", place(segment, FIRST)), ("wait", "mutex", place(segment, SECOND)),
+    }  # fmt: skip
+
+
+def test_where_the_last_wait_slept_and_a_wait_that_goes_on_are_told(segment, cpu):
+    since = wait_begins(cpu, FIRST, MUTEX, EXCLUSIVE)
+    cpu.reason = SLEEP
+    assert collect_times(segment, both_clocks()).unfinished == 1
+    wait_ends(cpu, MUTEX, since)
+    cpu.reason = 0  # it has slept elsewhere since
+    timing = collect_times(segment, both_clocks())
+    assert [(row.what, row.site) for row in timing.kinds] == [("wait", site_name(SLEEP))]
+    assert timing.unfinished == 0
 
 
 @pytest.mark.parametrize("before", [0, ENDED_MAX - 1, ENDED_MAX])

@@ -108,7 +108,8 @@ def summary(run: dict[str, Any], timing: Timing, run_dir: str) -> Summary:
     return Summary(
         run_dir, run["program"], run.get("protocol", ""), cpus, "timed", run.get("seed", 0), seconds,
         counted(run.get("faults", 0)), counted(run.get("pageins", 0)), taken, sum(sum(t.bins.values()) for t in waits),
-        wait_ns, 100 * wait_ns / max(1.0, seconds * 1e9 * cpus), 0, 0, 0, 0, taken - ended,
+        wait_ns, 100 * wait_ns / max(1.0, seconds * 1e9 * cpus), 0, 0, 0,
+        timing.unfinished, taken - ended,
         **told_by_run(run),
     )  # fmt: skip
 

@@ -33,6 +33,7 @@ class Timing(msgspec.Struct):
     kinds: list[Times] = []
     locks: list[Times] = []
     unlisted: int = 0  # waits for locks that are not in `locks`, for want of room
+    unfinished: int = 0  # waits that went on when the run ended: in no histogram
     sites: list[str] = []  # all there are, also those at which nothing was timed
 
 

@@ -30,7 +30,8 @@ def collect_times(segment: Any, begun: tuple[int, int]) -> Timing:
     cpus = segment.view("Cpu")
     tick = (ended[1] - begun[1]) / max(1, ended[0] - begun[0])
     sites = sorted(site.name for site in SITES.values())
-    found = Timing(tick, unlisted=int(cpus["unlisted"].sum()), sites=sites)
+    waiting = int(np.count_nonzero(cpus["wait_class"]))
+    found = Timing(tick, unlisted=int(cpus["unlisted"].sum()), unfinished=waiting, sites=sites)
     for cpu in cpus:
         found.kinds += kinds_of(segment, int(cpu["index"]))
         found.locks += locks_of(segment, int(cpu["index"]))
@@ -88,6 +89,7 @@ def add_last(found: Timing, segment: Any, cpu: np.void) -> None:
     if cpu["waited"]:
         key = WAIT << TIMED_SHIFT | int(cpu["waited_site"]) << HELD_SITE_SHIFT | int(cpu["waited_what"])
         add(found.kinds, Times(index, *named(key)), int(cpu["waited"]))
+        add(found.locks, of_lock(index, key, place(segment, int(cpu["wait_lock"]))), int(cpu["waited"]))
 
 
 def add(among: list[Times], new: Times, ticks: int) -> None:

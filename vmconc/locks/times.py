@@ -120,7 +120,8 @@ def listed(cpu, lock):
 @kernel
 def enlist(cpu, lock):
     """Return the place of a lock in the list, putting it there if need be; -1 if there is no room."""
-    record(cpu, "TimedLocks", 0).some = 1
+    if record(cpu, "TimedLocks", 0).some == 0:  # all CPUs read that line: it is written once
+        record(cpu, "TimedLocks", 0).some = 1
     locks, place = record(cpu, "TimedLocks", 0).lock, spread(lock, LOCKS_MAX)
     for _ in range(LOOKS):
         if locks[place] == lock or (locks[place] == 0 and atomic_cas(locks, place, 0, lock)) or locks[place] == lock:
