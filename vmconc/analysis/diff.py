@@ -10,7 +10,7 @@ import msgspec
 from vmconc.analysis.changes import Change, change
 from vmconc.analysis.conditions import Condition, check
 from vmconc.analysis.diff_notes import notes, warnings
-from vmconc.analysis.diff_rows import BY_CLASS, known, listed
+from vmconc.analysis.diff_rows import BY_CLASS, known, listed, ways_of_all
 from vmconc.analysis.events import RunError, read_run
 from vmconc.analysis.hotspot import HotSpot, hot_spot
 from vmconc.analysis.judged import refuse_unknown
@@ -112,10 +112,10 @@ def refuse_counted(runs: list[Measured], by: str) -> None:
 
 def failed(conditions: list[Condition], before: list[Measured], after: list[Measured]) -> list[str]:
     """Return the conditions that hold, each with its figure.  Raises ConditionError; RunError if not all is known."""
-    names = known(before + after)
+    names, ways = known(before + after), ways_of_all(before + after)
     for condition in conditions:
         refuse_unknown(condition, before + after)
-        check(condition, names, relative=True)
+        check(condition, names, relative=True, ways=ways)
     told = []
     for condition in conditions:
         found = changed(condition.figure, before, after)
