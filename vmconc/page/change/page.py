@@ -20,7 +20,7 @@ def change_page(found: Diff, tables: list[Beside], asked: list[str], seen: dict[
     """Return the page; `asked`: the conditions; `seen`: the runs, if all of them are recorded or timed."""
     timed = any(run.timed for run in seen.values())
     sections = [about(found, asked, bool(tables), bool(seen), timed), table(found)]
-    sections += [beside(tables), contention(found)] if tables else []
+    sections += [beside(tables), contention(found, tables)] if tables else []
     sections += charts(found, seen) if seen else []
     old, new = found.before, found.after
     names = f"{title(old)} → {title(new)}" if title(old) != title(new) else f"{title(old)}, before and after"
