@@ -1,5 +1,6 @@
 """Medians and their intervals: exact, from the order of the values."""
 
+from itertools import product
 from math import comb
 
 import pytest
@@ -65,6 +66,14 @@ def test_pairing_cancels_what_both_sides_suffer():
     below = [100.0, 50.0, 10.0, 80.0]
     ratio = paired_ratio([1.5 * rate for rate in below], below)
     assert ratio.low == ratio.high == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("count", [2, 5, 6])
+def test_of_values_that_may_be_equal_it_covers_at_least_that(count):
+    """Of 0, 1 and 2, as likely each, the median is 1."""
+    found = [summarise(values) for values in product((0.0, 1.0, 2.0), repeat=count)]
+    held = sum(each.low <= 1 <= each.high for each in found) / len(found)
+    assert held > interval(count)[1]
 
 
 def test_more_rounds_narrow_the_interval():
