@@ -186,7 +186,7 @@ def test_what_is_no_run_and_what_has_no_events_is_said(tmp_path):
     with pytest.raises(RunError, match="is damaged"):
         load(tmp_path)
     (tmp_path / "run.json").write_bytes(msgspec.json.encode({"program": "p"}))
-    with pytest.raises(RunError, match="record some with vmconc run --mode recorded"):
+    with pytest.raises(RunError, match=r"--mode recorded \(report, histogram and html read those of --mode timed"):
         load(tmp_path)
 
 

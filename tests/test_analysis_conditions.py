@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from vmconc.analysis import conditions
 from vmconc.analysis.conditions import COUNTS, TIMES, Condition, ConditionError, check, failed, parse
+from vmconc.analysis.figures import well_named
 
 FIGURES = {"vm_object.wait.p99": 3e6, "vm_object.acquired": 12.0, "fault.rate": 5e3, "blame.a b.c": 7.0}
 names = st.from_regex(r"[a-z_]+(\.[a-z0-9_ :]*[a-z0-9_])+", fullmatch=True)
@@ -70,7 +71,7 @@ def test_those_that_hold_of_a_run_are_told():
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("vm_objekt.wait.p99>2ms", "vm_objekt is not known of this run; there are vm_object, fault, blame"),
+        ("vm_objekt.wait.p99>2ms", "vm_objekt is not known of this run; there are vm_object, fault, blame, site, inst"),
         ("vm_object.wait.p98>2ms", "wait.p98 is not known of vm_object; there are wait.p99, acquired"),
         ("vm_object.wait.p99>2", "vm_object.wait.p99 is a time; give ns, us, ms or s"),
         ("fault.rate>2ms", "fault.rate is a count"),
@@ -85,6 +86,41 @@ def test_what_cannot_be_answered_is_refused(text, complaint):
     with pytest.raises(ConditionError) as caught:
         check(parse(text), FIGURES, relative=False)
     assert complaint in str(caught.value)
+
+
+OF_WAYS = {f"{subject}.{measure}": 5.0 for subject in ("site.a", "site.a.b") for measure in ("acquired", "wait.total")}
+
+
+@pytest.mark.parametrize(
+    ("figure", "complaint"),
+    [
+        ("site.a.wait.p98", "wait.p98 is not known of site.a; there are acquired, wait.total"),
+        ("site.a.b.hold.p98", "hold.p98 is not known of site.a.b; there are acquired, wait.total"),
+        ("site.c.wait.total", "site.c.wait.total is not known; by site there are a, a.b"),
+        ("instance.VmPage 3 busy.hold.total", "not known; of instance.LOCK there are contended, wait.total, wait.avg"),
+        ("instance.wait.total", "of instance.LOCK there are"),
+        ("sites.a.wait.total", "there are site, instance, cpu"),
+    ],
+)
+def test_the_reason_is_the_part_of_a_figure_that_is_wrong(figure, complaint):
+    with pytest.raises(ConditionError) as caught:
+        failed([parse(f"{figure}>1ms")], OF_WAYS)
+    assert complaint in str(caught.value) and "VmPage 326" not in str(caught.value)
+
+
+def test_a_lock_that_nobody_waited_for_has_nothing():
+    asked = parse("instance.VmPage 3 busy.wait.total<1ms")
+    assert failed([asked], {}) == ["instance.VmPage 3 busy.wait.total<1ms: it is 0 ms"]
+    with pytest.raises(ConditionError, match="instance is not known of this run; there are site"):
+        failed([asked], OF_WAYS, ["site", "cpu"])
+
+
+NAMED = ["vm_map.wait.total", "vm_map.shared.hold.p99", "all.acquired", "site.a b.c.io.count", "instance.x.wait.max"]
+MISNAMED = ["vm_mop.wait.total", "vm_map.wait.p98", "all.shared.acquired", "instance.x.hold.max", "fault.rate"]
+
+
+def test_figures_of_locks_are_told_by_their_names():
+    assert [well_named(name) for name in NAMED + MISNAMED] == [True] * len(NAMED) + [False] * len(MISNAMED)
 
 
 def test_the_page_has_the_grammar():

@@ -241,6 +241,31 @@ def test_directories_of_runs_are_compared_in_pairs(tmp_path, capsys):
     assert "96.9 % CI (6 pairs)" in out and "+100.0 % … +100.0 %" in out
 
 
+@pytest.mark.parametrize("other", ["off", "counted"])
+def test_of_a_run_in_mode_off_only_faults_are_known(other, tmp_path, capsys):
+    zeros = {"vm_map": Locks(), "vm_object": Locks()}
+    off = write_counted(tmp_path / "off", mode="off", locks=zeros)
+    more = write_counted(tmp_path / "other", mode=other, **({"locks": zeros} if other == "off" else {}))
+    page = tmp_path / "page.html"
+    code, out, _ = command(capsys, off, more, "--all", "--json", "--html", page)
+    found = json.loads(out)
+    assert code == 0 and {row["figure"].partition(".")[0] for row in found["rows"]} == {"fault"}
+    assert f"{off}: mode off counts nothing of locks, so only faults are known" in found["notes"]
+    assert found["hot_spot"] is None and '"hot spot"' not in page.read_text()
+    for asked in ("all.wait.total>1ns", "vm_map.shared.acquired<1"):
+        code, _, said = command(capsys, off, more, "--fail-on", asked)
+        assert code == 2 and f"{off}: mode off counts" in said and "cannot be judged" in said
+    assert command(capsys, off, more, "--fail-on", "fault.rate>1")[0] == 5
+
+
+def test_a_comparison_in_mode_off_knows_faults_only(tmp_path, capsys):
+    each = {name: msgspec.structs.replace(COUNTED, protocol=name, mode="off") for name in ("backing", "chained")}
+    (tmp_path / "rounds.json").write_bytes(msgspec.json.encode([each]))
+    (tmp_path / "run.json").write_text('{"protocols": {"chained": {}, "backing": {}}}')
+    code, out, _ = command(capsys, tmp_path, "--all")
+    assert code == 0 and "vm_map" not in out and "mode off counts nothing of locks" in out and "fault.count" in out
+
+
 def test_a_comparison_has_both_sides(tmp_path, capsys):
     rounds = [{name: msgspec.structs.replace(COUNTED, protocol=name, faults=faults) for name, faults in each}
               for each in ([("backing", 300), ("chained", 100)], [("chained", 200), ("backing", 400)])]  # fmt: skip

@@ -226,7 +226,10 @@ def test_a_condition_that_does_not_hold_of_a_timed_run_is_none(asked, runs, caps
         ("blame.place.5>1ns", "was timed, and 'blame.place.5>1ns' takes events; record it: vmconc run --mode recorded"),
         ("vm_map.io.count>0", "takes events"), ("all.bounces>0", "takes events"), ("fault.p99>2ms", "takes events"),
         ("vm_map.wait.p99>+5%", "two runs are needed: vmconc diff"), ("vm_map.wait.p98>1ns", "wait.p98 is not known"),
-        ("site.nowhere.wait.p99>1ns", "by site there are place.1, place.2"), ("cpu.0.hold.p99>3", "is a time; give ns"),
+        ("site.nowhere.wait.p99>1ns", "by site there are place.1, place.2"),
+        ("site.place.6.wait.p98>1ns", "wait.p98 is not known of site.place.6; there are acquired, contended"),
+        ("instance.offset 0x1000.hold.max>1ns", "of instance.LOCK there are contended, wait.total"),
+        ("cpu.0.hold.p99>3", "is a time; give ns"),
     ],
 )  # fmt: skip
 def test_what_a_timed_run_cannot_answer_is_refused_in_a_line(asked, complaint, runs, capsys):
@@ -235,6 +238,36 @@ def test_what_a_timed_run_cannot_answer_is_refused_in_a_line(asked, complaint, r
     if "+" not in asked:
         code, _, said = command(capsys, "diff", runs["before"], runs["recorded after"], "--fail-on", asked)
         assert code == 2 and complaint in said
+
+
+FULL = {"unlisted": 3}  # beside the waits for locks that have a row
+
+
+@pytest.mark.parametrize(
+    ("more", "asked", "complaint"),
+    [
+        ({}, "nonsense.wait.total>1ns", "nonsense is not known"), (FULL, "vm_map.wait.p98>1ns", "wait.p98 is not"),
+        (FULL, "sites.x.wait.total>1ns", "spin, site, cpu"), ({}, "site.place.6.wait.total>1ns", "cannot be judged"),
+        ({}, "vm_map.shared.hold.max>1ns", "cannot be judged"), (FULL, "instance.x.wait.total>1ns", "cannot be judged"),
+        ({}, "instance.x.wait.p98>1ns", "wait.p98 is not known"), (FULL, "cpu.9.wait.total>1ns", "by cpu there"),
+    ],
+)  # fmt: skip
+def test_a_gap_is_the_reason_only_of_what_it_concerns(more, asked, complaint, runs, tmp_path, capsys):
+    run, timing = timed(told(*BEFORE))
+    more = more or {"kinds": [*timing.kinds, CROWD]}
+    path = write_times(tmp_path / "run", run, msgspec.structs.replace(timing, **more))
+    for words in (("report", path), ("diff", runs["before"], path)):
+        code, _, said = command(capsys, *words, "--fail-on", asked)
+        assert code == 2 and complaint in said and ("cannot be judged" in said) == ("cannot be judged" in complaint)
+
+
+def test_a_condition_on_a_lock_holds_on_with_a_gap_by_class_and_where_nobody_waited(runs, tmp_path, capsys):
+    run, timing = timed(told(*BEFORE))
+    crowded = write_times(tmp_path / "run", run, msgspec.structs.replace(timing, kinds=[*timing.kinds, CROWD]))
+    for path in (runs["before"], crowded, runs["recorded before"]):
+        for words in (("report", path), ("diff", path, path)):
+            assert command(capsys, *words, "--fail-on", "instance.VmPage 3 busy.wait.total>1ns")[::2] == (0, "")
+            assert command(capsys, *words, "--fail-on", "instance.offset 0x1000.wait.total>1ns")[0] == 5
 
 
 def test_of_a_crowded_run_a_condition_on_holds_of_a_class_is_not_judged(tmp_path, capsys):

@@ -67,7 +67,7 @@ def test_an_argument_without_default_has_to_be_given():
 
 def test_options_stand_in_the_order_of_the_record_and_of_those_in_it():
     names = [option.name for option in options_of(AskedRun)]
-    assert names[:8] == ["what", "protocol", "cpus", "mode", "ring", "when_full", "check_events", "frames"]
+    assert names[:9] == ["context", "what", "protocol", "cpus", "mode", "ring", "when_full", "check_events", "frames"]
     assert names[-5:] == ["delays", "bugs", "rounds", "live", "json"]
 
 

@@ -56,3 +56,8 @@ def test_doctor_finds_a_directory_that_cannot_be_used(capsys):
     code, found = ask(capsys, "doctor", "--dir", "/proc")
     assert code == 4
     assert not next(check for check in found["checks"] if check["name"] == "nameless files")["ok"]
+
+
+def test_the_list_of_commands_says_which_read_timed_runs_too():
+    lines = {each.name: each.short_help for each in app.registered_commands}
+    assert [name for name, line in lines.items() if "recorded or timed run" in line] == ["report", "histogram", "html"]

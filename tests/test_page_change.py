@@ -170,6 +170,14 @@ def test_in_what_runs_differ_and_which_conditions_hold_is_said(tmp_path, capsys)
     assert lines[1]["lines"][0] == "Conditions that hold: 1 of 2" and "vm_object.wait.total" in lines[1]["lines"][1]
 
 
+def test_what_did_not_happen_is_said_where_it_is_known(tmp_path):
+    quiet = told(took(0, MAP), gave(0, MAP))
+    choices = sections_of(tmp_path, [quiet], [quiet])["contention"]["choices"]
+    nothing = {choice["name"] for choice in choices if "There is nothing" in json.dumps(choice)}
+    assert [choice["name"] for choice in choices] == ["waited", "waits, counted", "held", "acquired"]
+    assert nothing == {"waited", "waits, counted"}
+
+
 def test_of_counted_runs_there_are_the_figures_only(tmp_path, capsys):
     counted = {"program": "x", "protocol": "backing", "wall_seconds": 1, "faults": 9, "faults_per_cpu_second": 5}
     counted |= {"locks": {"vm_map": {"shared": 3, "exclusive": 4, "contended": 2, "wait_ns": 100}}}
@@ -181,6 +189,7 @@ def test_of_counted_runs_there_are_the_figures_only(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["new_edges"] == []
     sections = {section["id"]: section for section in Reader(page.read_text()).data()["sections"]}
     assert list(sections) == ["summary", "figures", "tables", "contention"]
+    assert [choice["name"] for choice in sections["contention"]["choices"]] == ["waited", "waits, counted", "acquired"]
     assert parts(sections["contention"], "pairs")[0]["before"] == [100]
 
 

@@ -1,11 +1,15 @@
 """Medians and their intervals: exact, from the order of the values."""
 
+from itertools import product
 from math import comb
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vmconc.cli.show_bench import said, show_bench
+from vmconc.cli.show_compare import said_ratio
+from vmconc.coordinator.bench import ArmResult, BenchResult, RatioResult
 from vmconc.statistics import interval, paired_ratio, summarise
 
 SAMPLE = st.lists(st.floats(0.01, 1e6), min_size=1, max_size=40)
@@ -64,6 +68,14 @@ def test_pairing_cancels_what_both_sides_suffer():
     assert ratio.low == ratio.high == pytest.approx(1.5)
 
 
+@pytest.mark.parametrize("count", [2, 5, 6])
+def test_of_values_that_may_be_equal_it_covers_at_least_that(count):
+    """Of 0, 1 and 2, as likely each, the median is 1."""
+    found = [summarise(values) for values in product((0.0, 1.0, 2.0), repeat=count)]
+    held = sum(each.low <= 1 <= each.high for each in found) / len(found)
+    assert held > interval(count)[1]
+
+
 def test_more_rounds_narrow_the_interval():
     few, many = summarise([1.0, 2.0, 3.0, 4.0]), summarise([1.0, 2.0, 3.0, 4.0] * 25)
     assert many.high - many.low < few.high - few.low
@@ -73,3 +85,18 @@ def test_rounds_without_a_value_are_left_out():
     assert paired_ratio([1.0, 0.0, 3.0], [1.0, 2.0, 0.0]).rounds == [1.0]
     assert paired_ratio([], []).median == 0.0
     assert paired_ratio([0.0], [0.0]).rounds == []
+
+
+@pytest.mark.parametrize(("values", "row"), [([3.25], "3.25 - - no interval"), ([3.0, 3.5], "3.25 3.00 3.50 50.0 %")])
+def test_of_one_round_the_benchmark_prints_no_interval(values, row, capsys):
+    ratio = summarise(values)
+    show_bench(BenchResult(len(values), 9, [ArmResult("x", ratio)], [RatioResult("y", ratio)], 0, ""))
+    rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert f"y {row}" in rows and ("x 3 - - no interval -" in rows) == (len(values) == 1)
+
+
+def test_of_one_round_no_confidence_is_said():
+    assert said_ratio(summarise([1.625])) == "1.62 (no interval: it takes two paired rounds)"
+    assert said_ratio(summarise([1.5, 1.75])) == "1.62 (50.0 % confidence 1.50 to 1.75, 2 paired rounds)"
+    assert said(summarise([1.625])) == ("1.62", "no interval")
+    assert said(summarise([1.5, 1.75])) == ("1.62", "1.50 to 1.75 (50.0 %)")

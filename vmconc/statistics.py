@@ -26,7 +26,8 @@ def paired_ratio(above: list[float], below: list[float]) -> Ratio:
 def summarise(values: list[float]) -> Ratio:
     """Return the median of some values and its interval; all zero if there is no value.
 
-    It is that of the sign test, for values that are drawn independently from whatever distribution.
+    It is that of the sign test, for values that are drawn independently from whatever distribution.  Of those that may
+    be equal, as counts, it covers at least what it says, of others exactly that.
     """
     if not values:
         return Ratio(0.0, 0.0, 0.0)

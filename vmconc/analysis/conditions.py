@@ -12,15 +12,16 @@ A figure is one of `figures.py`.  Blanks around relation and unit do not matter.
 
 import operator
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from vmconc.analysis.figures import WAYS, Figures, meaning
+from vmconc.analysis.figures import MEASURES, OF_ONE_LOCK, WAYS, Figures, meaning, way_of, well_named
 from vmconc.locks.classes import MODE_NAMES
 
 TIMES = {"ns": 1.0, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
+INSTANCE = "instance"
 COUNTS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 CHANGE = "%"
 EACH = ".wait.total"  # a figure that all have
@@ -73,10 +74,13 @@ def parse(text: str) -> Condition:
     return condition
 
 
-def check(condition: Condition, figures: Collection[str], relative: bool) -> None:
-    """Refuse a condition that figures cannot answer; `relative`: changes are known.  Raises ConditionError."""
-    if condition.figure not in figures:
-        raise ConditionError(f"'{condition}': {unknown(condition.figure, figures)}")
+def check(condition: Condition, figures: Collection[str], relative: bool, ways: Sequence[str] = WAYS) -> None:
+    """Refuse a condition that figures cannot answer.  Raises ConditionError.
+
+    `relative`: changes are known; `ways`: by what of `figures.WAYS` a figure can be had if it is asked for.
+    """
+    if condition.figure not in figures and not nobody_waited(condition.figure, ways):
+        raise ConditionError(f"'{condition}': {unknown(condition.figure, figures, ways)}")
     if condition.relative and not relative:
         raise ConditionError(f"'{condition}' is about a change, for which two runs are needed: vmconc diff")
     units = TIMES if meaning(condition.figure).unit == "ns" else COUNTS
@@ -90,11 +94,16 @@ def ways_of(conditions: list[Condition]) -> list[str]:
     return [way for way in WAYS if any(each.figure.startswith(f"{way}.") for each in conditions)]
 
 
-def failed(conditions: list[Condition], figures: Figures) -> list[str]:
+def failed(conditions: list[Condition], figures: Figures, ways: Sequence[str] = WAYS) -> list[str]:
     """Return the conditions that hold of one run, each with its figure.  Raises ConditionError."""
     for condition in conditions:
-        check(condition, figures, relative=False)
-    return [told for each in conditions if (told := each.told(figures[each.figure]))]
+        check(condition, figures, relative=False, ways=ways)
+    return [told for each in conditions if (told := each.told(figures.get(each.figure, 0.0)))]
+
+
+def nobody_waited(figure: str, ways: Sequence[str]) -> bool:
+    """Tell whether a figure that is not there is 0: a single lock has figures only if anybody waited for it."""
+    return INSTANCE in ways and way_of(figure) == INSTANCE and well_named(figure)
 
 
 def named_each(subject: str, figures: Collection[str]) -> list[str]:
@@ -102,16 +111,31 @@ def named_each(subject: str, figures: Collection[str]) -> list[str]:
     return [name for name in figures if subject in WAYS and name.startswith(f"{subject}.") and name.endswith(EACH)]
 
 
-def unknown(figure: str, figures: Collection[str]) -> str:
+def unknown(figure: str, figures: Collection[str], ways: Sequence[str] = WAYS) -> str:
     """Say what there is instead of a figure."""
     subject = figure.partition(".")[0]
-    if there := [name[len(subject) + 1 :].removesuffix(EACH) for name in named_each(subject, figures)]:
-        return f"{figure} is not known; by {subject} there are {', '.join(there)}"
-    subjects = list(dict.fromkeys(name.partition(".")[0] for name in figures))
+    if subject in ways:
+        return unknown_by(subject, figure, figures)
+    subjects = dict.fromkeys([*(name.partition(".")[0] for name in figures), *ways])
     if subject not in subjects:
         return f"{subject} is not known of this run; there are {', '.join(subjects)}"
     mode = next((mode for mode in MODE_NAMES.values() if figure.startswith(f"{subject}.{mode}.")), "")
     begin = f"{subject}.{mode}." if mode else f"{subject}."
     rest = [name.removeprefix(begin) for name in figures if name.startswith(begin)]
-    kept = [name for name in rest if name.partition(".")[0] not in MODE_NAMES.values()]
-    return f"{figure.removeprefix(begin)} is not known of {begin[:-1]}; there are {', '.join(kept)}"
+    return instead(figure, begin, [name for name in rest if name.partition(".")[0] not in MODE_NAMES.values()])
+
+
+def unknown_by(way: str, figure: str, figures: Collection[str]) -> str:
+    """Say what there is of a place, lock or CPU that there is, or which there are; any lock can be asked for."""
+    if way == INSTANCE:
+        return f"{figure} is not known; of instance.LOCK there are {', '.join(OF_ONE_LOCK)}"
+    there = [name.removesuffix(EACH) for name in named_each(way, figures)]
+    if found := [name for name in there if figure.startswith(f"{name}.")]:
+        begin = f"{max(found, key=len)}."
+        return instead(figure, begin, [measure for measure in MEASURES if begin + measure in figures])
+    return f"{figure} is not known; by {way} there are {', '.join(name.removeprefix(f'{way}.') for name in there)}"
+
+
+def instead(figure: str, begin: str, there: list[str]) -> str:
+    """Say what there is of a subject, by which a figure and other ones begin."""
+    return f"{figure.removeprefix(begin)} is not known of {begin[:-1]}; there are {', '.join(there)}"

@@ -10,7 +10,7 @@ import msgspec
 from vmconc.analysis.changes import Change, change
 from vmconc.analysis.conditions import Condition, check
 from vmconc.analysis.diff_notes import notes, warnings
-from vmconc.analysis.diff_rows import BY_CLASS, known, listed
+from vmconc.analysis.diff_rows import BY_CLASS, known, listed, ways_of_all
 from vmconc.analysis.events import RunError, read_run
 from vmconc.analysis.hotspot import HotSpot, hot_spot
 from vmconc.analysis.judged import refuse_unknown
@@ -85,7 +85,7 @@ def diff(before: list[Measured], after: list[Measured], by: str = BY_CLASS, ever
     """
     refuse_counted(before + after, by)
     changes = {name: changed(name, before, after) for name in listed(before + after, by, every)}
-    moved = hot_spot([run.figures for run in before], [run.figures for run in after])
+    moved = where_waited(before, after)
     if moved and (total := changed(f"{moved.target}.wait.total", before, after)).after > total.before:
         for found in changes.values():
             if found.figure.startswith(f"{moved.target}.") and found.figure.endswith("wait.total"):
@@ -94,6 +94,13 @@ def diff(before: list[Measured], after: list[Measured], by: str = BY_CLASS, ever
     new, gone = edges_apart(before, after)
     told = notes(before, after, by)
     return Diff(side(before), side(after), warnings(before, after), told, rows, moved, new, gone, by=by)
+
+
+def where_waited(before: list[Measured], after: list[Measured]) -> HotSpot | None:
+    """Return whether the hot spot moved, if it is known of all runs how long was waited."""
+    if "all.wait.total" not in known(before + after):
+        return None
+    return hot_spot([run.figures for run in before], [run.figures for run in after])
 
 
 def refuse_counted(runs: list[Measured], by: str) -> None:
@@ -105,10 +112,10 @@ def refuse_counted(runs: list[Measured], by: str) -> None:
 
 def failed(conditions: list[Condition], before: list[Measured], after: list[Measured]) -> list[str]:
     """Return the conditions that hold, each with its figure.  Raises ConditionError; RunError if not all is known."""
-    names = known(before + after)
+    names, ways = known(before + after), ways_of_all(before + after)
     for condition in conditions:
         refuse_unknown(condition, before + after)
-        check(condition, names, relative=True)
+        check(condition, names, relative=True, ways=ways)
     told = []
     for condition in conditions:
         found = changed(condition.figure, before, after)

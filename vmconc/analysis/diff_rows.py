@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from vmconc.analysis.conditions import EACH, named_each
-from vmconc.analysis.figures import BLAME, MEASURES, OPEN
+from vmconc.analysis.figures import BLAME, MEASURES, OPEN, WAYS, way_of
 from vmconc.analysis.sides import Measured
 from vmconc.locks.classes import MODE_NAMES
 
@@ -16,12 +16,17 @@ BY_CLASS = "class"
 def known(runs: list[Measured]) -> dict[str, None]:
     """Return the figures that all runs have, and of places, locks and CPUs, not all of which are in each, any."""
     names = {name: None for run in runs for name in run.figures}
-    whole = not any(run.lost or run.gaps for run in runs)
+    whole, ways = not any(run.lost for run in runs), ["", *ways_of_all(runs)]
 
     def in_all(name: str) -> bool:
-        return all(name in run.figures for run in runs) or (whole and name.startswith(OPEN))
+        return all(name in run.figures for run in runs) or (whole and name.startswith(OPEN) and way_of(name) in ways)
 
     return {name: None for name in names if in_all(name)}
+
+
+def ways_of_all(runs: list[Measured]) -> list[str]:
+    """Return by what of `figures.WAYS` all runs can be asked for."""
+    return [way for way in WAYS if all(way in run.ways for run in runs)]
 
 
 def listed(runs: list[Measured], by: str = BY_CLASS, every: bool = False) -> list[str]:

@@ -35,14 +35,13 @@ class Beside(msgspec.Struct):
 
 
 def beside(before: list[Measured], after: list[Measured], top: int) -> list[Beside]:
-    """Return the tables there are; of runs that were only counted that is the one by class."""
+    """Return the tables there are: of runs that were only counted that by class, of those in mode off none."""
     runs = before + after
     names = known(runs)
-    found = [table(BY_CLASS, [name for name in classes(names) if name != "all"], "", before, after, top)]
-    for way in WAYS:
-        subjects = [name.removesuffix(EACH) for name in named_each(way, names)]
-        found += [table(way, subjects, f"{way}.", before, after, top)] if subjects else []
-    return found
+    subjects = {BY_CLASS: [name for name in classes(names) if name != "all"]}
+    subjects |= {way: [name.removesuffix(EACH) for name in named_each(way, names)] for way in WAYS}
+    begins = {BY_CLASS: "", **{way: f"{way}." for way in WAYS}}
+    return [table(by, some, begins[by], before, after, top) for by, some in subjects.items() if some]
 
 
 def table(

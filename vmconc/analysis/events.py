@@ -162,7 +162,8 @@ def load(path: Path) -> Events:
     """Return the events of a run directory.  Raises RunError, naming it, if there are none."""
     run = read_run(path)
     if not run.get("recording"):
-        raise RunError(f"{path} has no events; record some with vmconc run --mode recorded")
+        timed = "report, histogram and html read those of --mode timed, too"
+        raise RunError(f"{path} has no events; record some with vmconc run --mode recorded ({timed})")
     try:
         return read(path, run)
     except (OSError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:

@@ -105,6 +105,22 @@ def measures(way: str) -> Sequence[str]:
     return OF_ONE_LOCK if way == "instance" else tuple(MEASURES)
 
 
+def way_of(name: str) -> str:
+    """Return by which of WAYS a figure is; empty: it is of a class, of all locks, of faults or blame."""
+    way = name.partition(".")[0]
+    return way if way in WAYS else ""
+
+
+def well_named(name: str) -> bool:
+    """Tell whether a figure is named as those of locks are, be it known of a run or not."""
+    first, _, rest = name.partition(".")
+    if first in WAYS:
+        return rest.endswith(tuple(f".{measure}" for measure in measures(first)))
+    mode, _, of_mode = rest.partition(".")
+    is_class = first in CLASS_NAMES.values()
+    return (is_class or first == "all") and (of_mode if is_class and mode in MODE_NAMES.values() else rest) in MEASURES
+
+
 def nothing(way: str, names: Iterable[str], of: Sequence[str] = ()) -> Figures:
     """Return the figures, which are 0, of what could have been."""
     return {f"{subject(way, name)}.{measure}": 0.0 for name in names for measure in of or measures(way)}

@@ -8,14 +8,16 @@ from typing import Any
 import msgspec
 
 from vmconc.analysis.events import RunError, load, read_run
-from vmconc.analysis.figures import Figures, counted, figures
+from vmconc.analysis.figures import WAYS, Figures, counted, faults_counted, figures
 from vmconc.analysis.findings import Findings
 from vmconc.analysis.order_told import Ordered, ordered
-from vmconc.analysis.timed_figures import figures_timed, gaps, like_timed
+from vmconc.analysis.timed_figures import figures_timed, gaps, like_timed, ways_known
 from vmconc.analysis.timing import Timing, load_timing
 
 EdgeCounts = dict[str, int]  # by name of the edge
 RECORDED, TIMED, COUNTED = "recorded", "timed", "counted"  # what the figures of a run are from
+OFF = "off"  # the mode in which nothing of locks is counted: zeros in run.json stand for what is not known
+NO_LOCKS = "mode off counts nothing of locks, so only faults are known"
 Look = Callable[[Path, Findings | Timing, Ordered | None], None]  # sees each run while what it left is in memory
 SAME = ("program", "mode", "cpus", "threads", "seed", "rounds", "operations", "settings")  # of run.json
 SAME_MACHINE = ("system", "processor", "cores", "cores_allowed")
@@ -36,6 +38,7 @@ class Measured:
     lost: int = 0
     source: str = RECORDED
     gaps: Sequence[str] = ()  # what of it is not known
+    ways: Sequence[str] = WAYS  # by what of WAYS it can be asked for
 
 
 def source(path: Path) -> str:
@@ -74,8 +77,10 @@ def measure_counters(path: Path, run: dict[str, Any]) -> Measured:
     """Return what a run has counted.  Raises RunError if that is not known."""
     if "unended" in run:
         raise RunError(f"{path} has no counts to compare, since {run['unended']}")
+    off = run.get("mode") == OFF
     try:
-        return Measured(str(path), {"program": run["program"], **run}, counted(run), source=COUNTED)
+        found, missing = (faults_counted(run), [NO_LOCKS]) if off else (counted(run), [])
+        return Measured(str(path), {"program": run["program"], **run}, found, source=COUNTED, gaps=missing, ways=())
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path} is damaged ({type(error).__name__}: {error}); run again") from error
 
@@ -85,7 +90,8 @@ def measure_times(path: Path, ways: Sequence[str], look: Look | None = None) -> 
     run, timing = load_timing(path)
     try:
         found = figures_timed(run, timing, ways)
-        measured = Measured(str(path), {"program": run["program"], **run}, found, source=TIMED, gaps=gaps(timing))
+        known, ways = {"program": run["program"], **run}, ways_known(timing)
+        measured = Measured(str(path), known, found, source=TIMED, gaps=gaps(timing), ways=ways)
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path} is damaged ({type(error).__name__}: {error}); run again") from error
     if look:

@@ -6,7 +6,18 @@ Sums, counts and longest times are exact, p50 and p99 are those of `timed_report
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vmconc.analysis.figures import BLAME, MEASURES, Figures, counted, faults_counted, measures, named, nothing, subject
+from vmconc.analysis.figures import (
+    BLAME,
+    MEASURES,
+    WAYS,
+    Figures,
+    counted,
+    faults_counted,
+    measures,
+    named,
+    nothing,
+    subject,
+)
 from vmconc.analysis.timed_report import GROUPS, columns
 from vmconc.analysis.timing import Times, Timing
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
@@ -32,7 +43,7 @@ def figures_timed(run: dict[str, Any], timing: Timing, ways: Sequence[str] = ())
     """Return the figures of a timed run, also by some of `figures.WAYS`; where there are gaps, fewer of them."""
     found = counted(run) if crowded(timing) else faults_counted(run)
     for way in ("all", "class", "mode", *ways):
-        if not (way in BY_KIND and crowded(timing)) and not (way == "instance" and timing.unlisted):
+        if known_by(way, timing):
             found |= figures_by(way, timing)
     return found
 
@@ -46,6 +57,16 @@ def figures_by(way: str, timing: Timing) -> Figures:
     kept = [measure for measure in measures(way) if measure in TIMED]
     known = nothing(way, timing.sites, kept) if way == "site" else {}
     return known | named(names, columns(wanted, [places[key] for key in keys], len(names), timing.tick), kept)
+
+
+def known_by(way: str, timing: Timing) -> bool:
+    """Tell whether all that was timed is known by some subjects."""
+    return not (way in BY_KIND and crowded(timing)) and not (way == "instance" and timing.unlisted)
+
+
+def ways_known(timing: Timing) -> list[str]:
+    """Return by what of `figures.WAYS` all is known."""
+    return [way for way in WAYS if known_by(way, timing)]
 
 
 def takes_events(figure: str) -> bool:

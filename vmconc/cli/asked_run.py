@@ -8,6 +8,7 @@ import typer
 
 from vmconc.cli import options as o
 from vmconc.cli.asked_session import Recording, Session, run_options
+from vmconc.cli.asking import Given
 from vmconc.cli.live import watched
 from vmconc.coordinator.errors import UsageError
 
@@ -30,6 +31,7 @@ Live = Annotated[bool, typer.Option("--live", help="Show what it does while it g
 class AskedRun:
     """The values of a command line, as they were given."""
 
+    context: typer.Context
     what: o.What
     protocol: Protocol = "backing"
     cpus: o.Cpus = 0
@@ -73,6 +75,12 @@ def check_lock_program(asked: AskedRun, busted: tuple[str, ...]) -> None:
         raise UsageError(
             f"--protocol {asked.protocol}: {asked.what} is a program about locks and has none; leave it out"
         )
+
+
+def check_machine_program(asked: AskedRun, given: Given) -> None:
+    """Raise UsageError for what is given and can have no effect: a plan runs once."""
+    if "rounds" in given:
+        raise UsageError(f"{given['rounds']} has no effect: it is for lock programs; leave it out")
 
 
 def check_rounds(rounds: int) -> None:

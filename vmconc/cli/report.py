@@ -85,7 +85,7 @@ def summed_up(
             timed = measure_times(run, ways_of(asked))
             for condition in asked:
                 refuse_unknown(condition, [timed])
-            return report_timed(run, by, sort, top, classes), failed(asked, timed.figures)
+            return report_timed(run, by, sort, top, classes), failed(asked, timed.figures, timed.ways)
         found = Findings(load_all(run) if asked else load(run), str(run))
         held = failed(asked, figures(found, ways_of(asked))) if asked else []
         return report(found, by, sort, top, classes), held

@@ -2,8 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from vmconc.cli.asked_run import AskedRun, check_lock_program, check_rounds, display, options_of
-from vmconc.cli.asking import asking
+from vmconc.cli.asked_run import (
+    AskedRun,
+    check_lock_program,
+    check_machine_program,
+    check_rounds,
+    display,
+    options_of,
+)
+from vmconc.cli.asking import asking, given_in
 from vmconc.coordinator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +31,7 @@ def run(asked: AskedRun) -> int:
     if path := lock_file(asked.what):
         check_lock_program(asked, busted)
         return run_lock_program(path, asked, options)
+    check_machine_program(asked, given_in(asked.context))
     return run_plan(asked, base, options)
 
 

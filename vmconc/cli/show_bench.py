@@ -17,15 +17,14 @@ def show_bench(result: BenchResult) -> None:
     for arm in result.arms:
         rate = arm.rate
         locks = f"{arm.locks_per_fault:.2f}" if arm.locks_per_fault else "-"
-        rates.add_row(arm.name, f"{rate.median:,.0f}", f"{rate.low:,.0f}", f"{rate.high:,.0f}", covers(rate), locks)
+        rates.add_row(arm.name, f"{rate.median:,.0f}", *ends(rate, ",.0f"), locks)
     out.print(rates)
     ratios = Table("ratio", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("median", "low", "high", "covers", "expected"):
         ratios.add_column(name, justify="right")
     for found in result.ratios:
         value = found.value
-        ends = f"{value.low:.2f}", f"{value.high:.2f}"
-        ratios.add_row(found.name, f"{value.median:.2f}", *ends, covers(value), found.expected)
+        ratios.add_row(found.name, f"{value.median:.2f}", *ends(value, ".2f"), found.expected)
     out.print(ratios)
     if result.flagged:
         out.print(
@@ -60,9 +59,12 @@ def show_tracking(result: TrackingResult) -> None:
 
 def said(value: Ratio) -> tuple[str, str]:
     """Write a median and its confidence interval."""
-    return f"{value.median:.2f}", f"{value.low:.2f} to {value.high:.2f} ({covers(value)})"
+    low, high, covers = ends(value, ".2f")
+    return f"{value.median:.2f}", f"{low} to {high} ({covers})" if value.coverage else covers
 
 
-def covers(value: Ratio) -> str:
-    """Write how often such an interval holds the true median."""
-    return f"{100 * value.coverage:.1f} %"
+def ends(value: Ratio, form: str) -> tuple[str, str, str]:
+    """Write where an interval ends, and how often such a one holds the true median; of one round there is none."""
+    if not value.coverage:
+        return "-", "-", "no interval"
+    return format(value.low, form), format(value.high, form), f"{100 * value.coverage:.1f} %"

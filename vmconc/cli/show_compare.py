@@ -9,6 +9,7 @@ from rich.table import Table
 
 from vmconc.cli.show import console, said_counts, show_stop
 from vmconc.coordinator.result import CompareResult, RunResult
+from vmconc.statistics import Ratio
 
 VIOLATIONS_SHOWN = 5
 
@@ -34,13 +35,17 @@ def show_compare(result: CompareResult) -> None:
         f"{first.operations:,} operations each", markup=False,
     )  # fmt: skip
     out.print(table(runs))
-    ratio, sure = result.ratio, f"{100 * result.ratio.coverage:.1f} %"
-    out.print(
-        f"faults per CPU-second, backing over chained: {ratio.median:.2f} "
-        f"({sure} confidence {ratio.low:.2f} to {ratio.high:.2f}, {len(ratio.rounds)} paired rounds)"
-    )
+    out.print(f"faults per CPU-second, backing over chained: {said_ratio(result.ratio)}")
     show_agreement(out, result)
     show_endings(out, result)
+
+
+def said_ratio(ratio: Ratio) -> str:
+    """Write a median with its interval; of one round there is none."""
+    if not ratio.coverage:
+        return f"{ratio.median:.2f} (no interval: it takes two paired rounds)"
+    ends = f"{100 * ratio.coverage:.1f} % confidence {ratio.low:.2f} to {ratio.high:.2f}"
+    return f"{ratio.median:.2f} ({ends}, {len(ratio.rounds)} paired rounds)"
 
 
 def table(runs: dict[str, RunResult]) -> Table:

@@ -1,5 +1,6 @@
 """Every knob of a run, with its default and what it means: the one place where defaults stand."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,9 +52,9 @@ class RunOptions:
             raise UsageError(f"--frames {self.frames} is out of range; choose 1 to {FRAMES_MAX}")
         if not 2 <= self.ring <= RING_MAX or self.ring & self.ring - 1:
             raise UsageError(f"--ring {self.ring} is no power of two from 2 to {RING_MAX:,}; choose for example {RING}")
-        if self.time_limit < 0:
-            raise UsageError(f"--time-limit {self.time_limit:g} is negative; choose seconds, or 0 for none")
-        if self.stall <= 0:
-            raise UsageError(f"--stall {self.stall:g} must be positive; choose seconds, for example 10")
+        if not 0 <= self.time_limit < math.inf:
+            raise UsageError(f"--time-limit {self.time_limit:g} is out of range; choose seconds, or 0 for none")
+        if not 0 < self.stall < math.inf:
+            raise UsageError(f"--stall {self.stall:g} is out of range; choose seconds, for example 10")
         if not self.directory.is_dir():
             raise UsageError(f"--dir {self.directory} is no directory; create it or choose another")

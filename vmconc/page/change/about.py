@@ -18,10 +18,10 @@ NO_CHARTS = (
 )
 
 
-def about(found: Diff, asked: list[str], charts: bool, timed: bool) -> Section:
-    """Return it; `asked`: the conditions; `timed`: what takes events is not known."""
-    facts = [fact(row) for row in found.rows if row.figure in NAMES] + [hot_spot(found), verdicts(found)]
-    facts += [edges(found)] if charts and not timed else []
+def about(found: Diff, asked: list[str], locks: bool, charts: bool, timed: bool) -> Section:
+    """Return it; `asked`: the conditions; `locks`: waits are known; `timed`: what takes events is not known."""
+    facts = [fact(row) for row in found.rows if row.figure in NAMES]
+    facts += [hot_spot(found)] * locks + [verdicts(found)] + [edges(found)] * (charts and not timed)
     sides = Lines([said_side("before", found.before), said_side("after", found.after)])
     notes = Lines(found.notes + ([] if charts else [NO_CHARTS]), "note")
     return section("summary", "Summary", "", Facts(facts), *warned(found), *conditions(found, asked), sides, notes)

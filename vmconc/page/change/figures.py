@@ -2,6 +2,8 @@
 
 from vmconc.analysis.changes import NO_INTERVAL, Change
 from vmconc.analysis.diff import Diff
+from vmconc.analysis.diff_rows import BY_CLASS
+from vmconc.analysis.diff_tables import Beside
 from vmconc.analysis.figures import BLAME
 from vmconc.page.figures import percent, quantity
 from vmconc.page.parts import Cell, Choice, Column, Lines, Pairs, Section, Shown, Table
@@ -53,9 +55,10 @@ def said(row: Change) -> str:
     return row.verdict
 
 
-def contention(found: Diff) -> Section:
-    """Return bars for each way in which locks are contended."""
-    choices = [Choice(name, [pairs(found, end)]) for name, end in BARS.items()]
+def contention(found: Diff, tables: list[Beside]) -> Section:
+    """Return bars for each way in which locks are contended, as far as tables have it: what all runs know."""
+    measures = {f".{measure}" for one in tables if one.by == BY_CLASS for measure in one.measures}
+    choices = [Choice(name, [pairs(found, end)]) for name, end in BARS.items() if end in measures]
     return Section("contention", "Contention by class", BARS_TEXT, choices)
 
 

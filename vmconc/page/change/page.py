@@ -19,7 +19,8 @@ from vmconc.page.writing import written
 def change_page(found: Diff, tables: list[Beside], asked: list[str], seen: dict[Path, Charted]) -> str:
     """Return the page; `asked`: the conditions; `seen`: the runs, if all of them are recorded or timed."""
     timed = any(run.timed for run in seen.values())
-    sections = [about(found, asked, bool(seen), timed), table(found), beside(tables), contention(found)]
+    sections = [about(found, asked, bool(tables), bool(seen), timed), table(found)]
+    sections += [beside(tables), contention(found, tables)] if tables else []
     sections += charts(found, seen) if seen else []
     old, new = found.before, found.after
     names = f"{title(old)} → {title(new)}" if title(old) != title(new) else f"{title(old)}, before and after"
