@@ -263,7 +263,7 @@ def test_a_comparison_in_mode_off_knows_faults_only(tmp_path, capsys):
     (tmp_path / "rounds.json").write_bytes(msgspec.json.encode([each]))
     (tmp_path / "run.json").write_text('{"protocols": {"chained": {}, "backing": {}}}')
     code, out, _ = command(capsys, tmp_path, "--all")
-    assert code == 0 and "vm_map" not in out and "mode off counts nothing of locks" in out and "fault.count" in out
+    assert code == 0 and "vm_map" not in out and out.count("mode off counts") == 1 and "fault.count" in out
 
 
 def test_a_comparison_has_both_sides(tmp_path, capsys):

@@ -47,7 +47,7 @@ def notes(before: list[Measured], after: list[Measured], by: str) -> list[str]:
             found.append(f"{run.path}: {run.lost:,} events lost, so its figures are wrong; no blame, no I/O, no order")
         found += [f"{run.path}: {gap}" for gap in run.gaps]
     found += [ONE_LOCK] if by == "instance" else []
-    return found + sources_told({run.source for run in before + after})
+    return list(dict.fromkeys(found)) + sources_told({run.source for run in before + after})
 
 
 def sources_told(sources: set[str]) -> list[str]:
