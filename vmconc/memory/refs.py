@@ -122,7 +122,7 @@ def store(context, builder, owner, points, base, off, typ, value, ordering):
 
 @lower_getattr_generic(RefType)
 def get_field(context, builder, typ, value, attr):
-    """Read a field: one atomic load, or no load for what is embedded."""
+    """Read a field: one load, plain in private structs and of LAYOUT, else atomic; none of what is embedded."""
     field, pair = typ.field(attr), parts(context, builder, typ, value)
     off = builder.add(pair.off, constant(field.offset))
     result = type_of_field(field, typ)
@@ -134,7 +134,7 @@ def get_field(context, builder, typ, value, attr):
 
 @lower_setattr_generic(RefType)
 def set_field(context, builder, sig, args, attr):
-    """Write a field: one atomic store."""
+    """Write a field: one store, plain in private structs, else atomic."""
     typ, value_type = sig.args
     field, pair = typ.field(attr), parts(context, builder, typ, args[0])
     off = builder.add(pair.off, constant(field.offset))
