@@ -47,12 +47,24 @@ def test_kinds_that_there_is_no_room_for_are_counted_together(segment, cpu):
     assert sum(row.total for row in timing.kinds) == kinds * (kinds + 1) // 2
 
 
-def test_locks_that_there_is_no_room_for_are_counted_as_left_out(segment, cpu):
-    locks = LOCKS_MAX + 10
+def wait_for(cpu, locks):
+    """Let a CPU wait for some locks, and take and release each."""
     for number in range(1, locks + 1):
         wait_ends(cpu, MUTEX, wait_begins(cpu, FIRST * number, MUTEX, EXCLUSIVE))
         acquired(cpu, FIRST * number, MUTEX, EXCLUSIVE, 0)
         released(cpu, FIRST * number, MUTEX)
+
+
+def test_no_lock_is_left_out_before_four_fifths_of_the_list_are_taken(segment, cpu):
+    locks = LOCKS_MAX * 4 // 5
+    wait_for(cpu, locks)
+    assert (segment.view("TimedLocks")["lock"] != 0).sum() == locks
+    assert collect_times(segment, both_clocks()).unlisted == 0
+
+
+def test_locks_that_there_is_no_room_for_are_counted_as_left_out(segment, cpu):
+    locks = LOCKS_MAX + 10
+    wait_for(cpu, locks)
     timing = collect_times(segment, both_clocks())
     listed = sum(sum(row.bins.values()) for row in timing.locks if row.what == "wait")
     assert listed + timing.unlisted == locks and timing.unlisted >= 10
