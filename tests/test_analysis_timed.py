@@ -11,26 +11,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmconc.analysis.timed_histogram import histograms_timed
-from vmconc.analysis.timed_report import bin_begins, report_timed
+from vmconc.analysis.timed_report import OTHERS, bin_begins, report_timed
 from vmconc.analysis.timing import FILE, Times, Timing, load_timing
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
 from vmconc.coordinator.single import run_once
 from vmconc.explore.lockrun import run_locks
+from vmconc.locks.classes import VM_MAP, VM_OBJECT
 from vmconc.locks.times import BINS, LONGEST, bin_of
 from vmconc.program.programs import load_program, lock_program
 
 TICK = 0.5
 
 
-def write_timed(path, kinds, locks=()):
+def write_timed(path, kinds, locks=(), unlisted=0):
     """Write a run directory of these histograms; return it."""
     path.mkdir()
     taken = sum(sum(times.bins.values()) for times in kinds if times.what == "hold")
     locked = {"mutex": {"shared": 0, "exclusive": taken + 1}}
     run = {"program": "story", "cpus": 2, "mode": "timed", "seed": 0, "wall_seconds": 1e-6, "locks": locked}
     (path / "run.json").write_text(json.dumps(run))
-    (path / FILE).write_bytes(msgspec.json.encode(Timing(TICK, list(kinds), list(locks), unfinished=2)))
+    (path / FILE).write_bytes(msgspec.json.encode(Timing(TICK, list(kinds), list(locks), unlisted, unfinished=2)))
     return path
 
 
@@ -49,6 +50,11 @@ STORY = (
     times(0, "hold again", "vm_object", "fault", 6),
     times(1, "wait", "vm_map", "mmap", 2000, 100),
     times(0, "wait", "vm_object", "fault", 40),
+)
+LOCKS = (
+    times(1, "wait", "vm_map", "", 2000, 100, mode="", lock="Vmspace 1 lock"),
+    times(0, "hold", "vm_map", "", 8, 10, mode="", lock="Vmspace 1 lock"),
+    times(0, "wait", "vm_object", "", 40, mode="", lock="VmObject 1 token"),
 )
 
 
@@ -84,9 +90,36 @@ def test_every_grouping_has_the_same_total(by, tmp_path):
 
 
 def test_by_instance_only_the_locks_that_were_waited_for_have_rows(tmp_path):
-    lock = times(0, "wait", "vm_map", "", 30, mode="", lock="Vmspace 1 lock")
-    found = report_timed(write_timed(tmp_path / "run", STORY, [lock]), "instance", "wait", 0, [])
-    assert [(row.name, row.contended, row.wait_ns) for row in found.rows] == [("Vmspace 1 lock", 1, 15.0)]
+    path = write_timed(tmp_path / "run", STORY, LOCKS)
+    found = report_timed(path, "instance", "wait", 0, [])
+    assert [(row.name, row.contended, row.wait_ns, row.holds) for row in found.rows] == [
+        ("Vmspace 1 lock", 2, 1050.0, 2), ("VmObject 1 token", 1, 20.0, 0),
+    ]  # fmt: skip
+    assert found.total.wait_percent == 100 and found.summary.gaps == []
+    assert [row.name for row in report_timed(path, "instance", "wait", 0, [VM_OBJECT]).rows] == ["VmObject 1 token"]
+
+
+def test_waits_for_locks_without_room_are_a_row_and_every_head_says_so(tmp_path, capsys):
+    lock = times(1, "wait", "vm_map", "", 100, mode="", lock="Vmspace 1 lock")
+    path = write_timed(tmp_path / "run", STORY, [lock], unlisted=2)
+    found = report_timed(path, "instance", "wait", 0, [])
+    others, row = found.rows
+    assert (others.name, others.contended, others.wait_ns, others.wait_max_ns) == (OTHERS, 2, 1020.0, 1000.0)
+    assert math.isnan(others.holds) and math.isnan(others.hold_ns) and math.isnan(others.acquired)
+    assert (row.name, row.wait_percent) == ("Vmspace 1 lock", 100 * 50 / 1070)
+    assert (found.total.contended, found.total.wait_ns) == (found.summary.contended, found.summary.wait_ns)
+    note = "locks with rows of their own: 1; waits for others, for which there was no room: 2"
+    for command in (["report"], ["report", "--by", "instance"], ["histogram"]):
+        assert guarded(app, [*command, str(path)]) == 0
+        assert note in " ".join(capsys.readouterr().out.split())
+
+
+def test_of_a_crowded_run_no_rest_is_told_of_some_classes_only(tmp_path):
+    lock = times(1, "wait", "vm_map", "", 3000, mode="", lock="Vmspace 1 lock")
+    crowd = times(0, "wait", "", "", 3000, mode="")
+    path = write_timed(tmp_path / "run", [*STORY, crowd], [lock], unlisted=3)
+    assert [row.name for row in report_timed(path, "instance", "wait", 0, []).rows] == ["Vmspace 1 lock", OTHERS]
+    assert [row.name for row in report_timed(path, "instance", "wait", 0, [VM_MAP]).rows] == ["Vmspace 1 lock"]
 
 
 def test_histograms_have_the_totals_of_the_report(tmp_path):

@@ -14,9 +14,9 @@ from test_page import CONTENDED
 from vmconc.analysis.diff import diff, sides
 from vmconc.analysis.figures import WAYS, figures, meaning
 from vmconc.analysis.findings import Findings
-from vmconc.analysis.timed_figures import TIMED, figures_timed, gaps, like_timed
+from vmconc.analysis.timed_figures import TIMED, figures_timed, like_timed
 from vmconc.analysis.timed_report import report_timed
-from vmconc.analysis.timing import Times, Timing
+from vmconc.analysis.timing import Times, Timing, gaps
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
 
@@ -183,7 +183,7 @@ def test_of_a_crowded_run_classes_have_what_was_counted_and_the_rest_is_not_know
 
 def test_waits_for_locks_without_room_are_said_and_nothing_is_known_by_lock():
     timing = Timing(1.0, unlisted=3)
-    assert "3 waits were for others" in gaps(timing)[0]
+    assert gaps(timing)[0].endswith("waits for others, for which there was no room: 3")
     locks = [Times(0, "wait", "vm_map", lock="VmMap 1 lock", total=9, most=9, bins={9: 1})]
     run = {"locks": {}, "program": "x"}
     for unlisted, there in ((0, True), (3, False)):

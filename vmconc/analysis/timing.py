@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from vmconc.analysis.events import RunError, read_run
-from vmconc.locks.times import HOLD, HOLD_AGAIN, WAIT
+from vmconc.locks.times import HOLD, HOLD_AGAIN, KINDS_MAX, WAIT
 
 WHAT = {WAIT: "wait", HOLD: "hold", HOLD_AGAIN: "hold again"}
 FILE = "times.json"
@@ -35,6 +35,31 @@ class Timing(msgspec.Struct):
     unlisted: int = 0  # waits for locks that are not in `locks`, for want of room
     unfinished: int = 0  # waits that went on when the run ended: in no histogram
     sites: list[str] = []  # all there are, also those at which nothing was timed
+
+
+def crowded(timing: Timing) -> bool:
+    """Tell whether some waits and holds had no histogram of their own kind."""
+    return any(not times.cls for times in timing.kinds)
+
+
+def gaps(timing: Timing) -> list[str]:
+    """Say what is not known of a timed run, and why."""
+    found = []
+    if crowded(timing):
+        found.append(
+            f"a CPU has room for {KINDS_MAX} sites, classes and modes, and there were more: by class there is only "
+            "what was counted, by site nothing"
+        )
+    return found + unlisted(timing)
+
+
+def unlisted(timing: Timing) -> list[str]:
+    """Say how many waits were for locks without histograms of their own, if any were."""
+    if not timing.unlisted:
+        return []
+    listed = len({times.lock for times in timing.locks})
+    others = f"waits for others, for which there was no room: {timing.unlisted:,}"
+    return [f"locks with rows of their own: {listed:,}; {others}"]
 
 
 def is_timed(path: Path) -> bool:

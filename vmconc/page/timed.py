@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 from vmconc.analysis.summary import Summary
-from vmconc.analysis.timed_figures import gaps
 from vmconc.analysis.timed_histogram import WHAT, counted_timed
 from vmconc.analysis.timed_report import GROUPS, OTHERS, summary, tabulated_timed
 from vmconc.analysis.timing import Timing
@@ -57,7 +56,7 @@ def about(run: Timed) -> Section:
     count = run.run.get("violation_count", len(run.summary.found))
     found = Fact("violations", f"{count:,}" if count else "none", "found while it ran", "bad" if count else "good")
     facts = Facts([*facts_of_all(run.summary, "by the clock"), found])
-    notes = Lines([*gaps(run.timing), *left_out(run.summary), BINS, NOT_HERE], "note")
+    notes = Lines([*left_out(run.summary), BINS, NOT_HERE], "note")
     return section("summary", "Summary", "", facts, *wrong(run.summary), notes)
 
 
