@@ -16,7 +16,7 @@ from vmconc.analysis.figures import WAYS, figures, meaning
 from vmconc.analysis.findings import Findings
 from vmconc.analysis.timed_figures import TIMED, figures_timed, like_timed
 from vmconc.analysis.timed_report import report_timed
-from vmconc.analysis.timing import Times, Timing, gaps
+from vmconc.analysis.timing import Times, gaps
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
 
@@ -181,14 +181,20 @@ def test_of_a_crowded_run_classes_have_what_was_counted_and_the_rest_is_not_know
     assert command(capsys, "diff", runs["before"], crowded, "--fail-on", "all.hold.total>1ns")[0] == 5
 
 
-def test_waits_for_locks_without_room_are_said_and_nothing_is_known_by_lock():
-    timing = Timing(1.0, unlisted=3)
-    assert gaps(timing)[0].endswith("waits for others, for which there was no room: 3")
-    locks = [Times(0, "wait", "vm_map", lock="VmMap 1 lock", total=9, most=9, bins={9: 1})]
-    run = {"locks": {}, "program": "x"}
-    for unlisted, there in ((0, True), (3, False)):
-        found = figures_timed(run, Timing(1.0, locks=locks, unlisted=unlisted), ["instance"])
-        assert ("instance.VmMap 1 lock.wait.total" in found) == there
+def test_where_some_locks_had_no_room_those_that_had_are_compared_and_judged_and_no_other(tmp_path, capsys):
+    run, timing = timed(told(*BEFORE))
+    full = write_times(tmp_path / "full", run, msgspec.structs.replace(timing, unlisted=3))
+    nobody = write_times(tmp_path / "nobody", run, msgspec.structs.replace(timing, locks=[]))
+    assert gaps(timing) == []
+    code, out, _ = command(capsys, "diff", full, full, "--by", "instance", "--json")
+    found = json.loads(out)
+    rows = {row["figure"]: row["after"] for row in found["rows"]}
+    assert code == 0 and rows["instance.offset 0x1000.wait.total"] == 102
+    assert any("waits for others, for which there was no room: 3" in note for note in found["notes"])
+    assert command(capsys, "report", full, "--fail-on", "instance.offset 0x1000.wait.total>1ns")[0] == 5
+    assert command(capsys, "diff", nobody, full, "--fail-on", "instance.offset 0x1000.wait.total>1ns")[0] == 5
+    code, _, said = command(capsys, "report", full, "--fail-on", "instance.elsewhere.wait.total>1ns")
+    assert code == 2 and "no room: 3; so 'instance.elsewhere.wait.total>1ns' cannot be judged" in said
 
 
 def test_a_timed_run_without_its_histograms_is_named(runs, capsys):

@@ -116,6 +116,19 @@ def test_how_a_run_ended_what_it_found_and_what_had_no_room_is_said():
     assert f"{others}: 1, 9 ns in all" in [part["title"] for part in parts(sections["histograms"], "bars")]
 
 
+def test_waits_for_locks_without_room_are_told_under_the_table_by_lock():
+    _, run, timing = left(*CONTENDED)
+    gone = timing.locks[0].lock
+    timing = msgspec.structs.replace(timing, locks=[one for one in timing.locks if one.lock != gone], unlisted=7)
+    sections = sections_of(timed_page(run, timing, "x", lambda name: None))
+    by_lock = next(choice for choice in sections["tables"]["choices"] if choice["name"] == "by lock")
+    table, notes = by_lock["parts"]
+    rows = {row[0]: row for row in table["rows"]}
+    assert gone not in rows and rows["others, for which there was no room"][3] == 1 and table["total"][5] == 25 / 1e6
+    (line,) = [line for line in notes["lines"] if line.endswith("no room: 7")]
+    assert line in [each for part in parts(sections["summary"], "lines") for each in part["lines"]]
+
+
 @pytest.mark.parametrize("steps", [(), (took(0, MAP), gave(0, MAP))], ids=["none", "few"])
 @pytest.mark.parametrize("protocol", ["", "backing"])
 def test_a_run_in_which_little_happened_has_a_page(steps, protocol):

@@ -8,7 +8,7 @@ from typing import Any
 from vmconc.analysis.summary import Summary
 from vmconc.analysis.timed_histogram import WHAT, counted_timed
 from vmconc.analysis.timed_report import GROUPS, OTHERS, summary, tabulated_timed
-from vmconc.analysis.timing import Timing
+from vmconc.analysis.timing import Timing, unlisted
 from vmconc.export.stacks import root
 from vmconc.page.about import facts_of_all, left_out, wrong
 from vmconc.page.flames import TEXT as FLAMES
@@ -67,7 +67,7 @@ def tables(run: Timed) -> Section:
 
 def by(run: Timed, way: str) -> Choice:
     """Return one table."""
-    more = [Lines([ONE_LOCK], "note")] if way == "instance" else []
+    more = [Lines([ONE_LOCK, *unlisted(run.timing)], "note")] if way == "instance" else []
     return table_choice(tabulated_timed(run.summary, run.timing, way, "wait", ROWS, []), *more)
 
 
