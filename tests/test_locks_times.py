@@ -128,6 +128,15 @@ def test_a_wait_before_a_release_does_not_belong_to_what_is_acquired_after_it(se
     assert [(row.cls, row.lock) for row in waits] == [("mutex", place(segment, FIRST))]
 
 
+def test_of_the_holds_before_a_locks_first_wait_those_not_counted_yet_are_in_its_row(segment, cpu):
+    for _ in range(2 * ENDED_MAX + 3):
+        acquired(cpu, FIRST, MUTEX, EXCLUSIVE, 0)
+        released(cpu, FIRST, MUTEX)
+    wait_for(cpu, 1)
+    held = [row for row in collect_times(segment, both_clocks()).locks if row.what == "hold"]
+    assert [sum(row.bins.values()) for row in held] == [3 + 1]
+
+
 def test_what_is_not_counted_yet_is_added_once(segment, cpu):
     for _ in range(3):
         acquired(cpu, FIRST, MUTEX, EXCLUSIVE, 0)

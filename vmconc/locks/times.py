@@ -1,8 +1,9 @@
 """Mode `timed`: how long waits and holds lasted, in log-linear histograms in shared memory.
 
 Each CPU has its own: one for each site, class and mode, and two for each lock that any CPU ever waited for, of its
-waits and holds from then on.  Nothing here is atomic but the list of those locks.  Times are ticks of the processor's
-counter; each power of two is cut into 16 bins, so what is read from a bin is at most a 16th too high.
+waits and holds from then on.  Holds are counted some at a time, later, so those that a CPU had not counted yet are
+among them.  Nothing here is atomic but the list of those locks.  Times are ticks of the processor's counter; each power
+of two is cut into 16 bins, so what is read from a bin is at most a 16th too high.
 """
 
 from functools import partial

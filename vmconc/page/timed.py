@@ -10,6 +10,7 @@ from vmconc.analysis.timed_histogram import WHAT, counted_timed
 from vmconc.analysis.timed_report import GROUPS, OTHERS, summary, tabulated_timed
 from vmconc.analysis.timing import Timing, unlisted
 from vmconc.export.stacks import root
+from vmconc.locks.cpu import ENDED_MAX
 from vmconc.page.about import facts_of_all, left_out, wrong
 from vmconc.page.flames import TEXT as FLAMES
 from vmconc.page.flames import TIMED, Weighed, icicle
@@ -24,7 +25,10 @@ NOT_HERE = (
     "bounces. A timed run keeps how long waits and holds lasted, not when; vmconc run --mode recorded keeps that, too"
 )
 BINS = "p50 and p99 are the upper ends of bins, at most a 16th too high; sums, counts and longest times are exact"
-ONE_LOCK = "Locks that somebody waited for, each from its first wait on: its holds before that are not in its row."
+ONE_LOCK = (
+    "Locks that somebody waited for, each with its holds from about its first wait on: of those before, at most the "
+    f"last {ENDED_MAX} of each CPU may be in its row."
+)
 TABLES = (
     "Click a heading to sort by it. A wait belongs to the place where the lock was acquired afterwards, a hold to "
     "where it was acquired. How often a lock bounced between CPUs takes events."
