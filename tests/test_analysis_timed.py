@@ -145,6 +145,28 @@ def test_what_histograms_do_not_tell_is_refused(tmp_path, capsys):
     assert "times.json cannot be read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("tick", 0, "tick is 0 ns"), ("tick", -1, "tick is -1 ns"),
+        ("bins", {"9999": 1}, "no bin 9999, but 688 from 0 on"), ("bins", {"-1": 2}, "no bin -1"),
+        ("bins", {str(BINS): 1}, f"no bin {BINS}"), ("bins", {"3": -4}, "-4 is no count"),
+        ("bins", {"3": 1 << 63}, f"{1 << 63} is no count"), ("what", "sleep", "'sleep' is none of wait, hold"),
+        ("total", -5, "-5 is no count"), ("most", -6, "-6 is no count"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("among", ["kinds", "locks"])
+def test_a_number_that_no_run_leaves_is_named_and_refused(field, value, said, among, tmp_path, capsys):
+    path = write_timed(tmp_path / "run", STORY, LOCKS)
+    left = json.loads((path / FILE).read_text())
+    (left if field in left else left[among][0])[field] = value
+    (path / FILE).write_text(json.dumps(left))
+    for command in ("report", "histogram", "html"):
+        assert guarded(app, [command, str(path)]) == 2
+        complaint = capsys.readouterr().err
+        assert f"{path / FILE} cannot be read" in complaint and said in complaint and complaint.count("\n") == 1
+
+
 def test_the_commands_read_a_timed_run(tmp_path, capsys):
     run = str(write_timed(tmp_path / "run", STORY))
     assert guarded(app, ["report", run]) == 0
