@@ -30,6 +30,7 @@ def write_timed(path, kinds, locks=(), unlisted=0):
     taken = sum(sum(times.bins.values()) for times in kinds if times.what == "hold")
     locked = {"mutex": {"shared": 0, "exclusive": taken + 1}}
     run = {"program": "story", "cpus": 2, "mode": "timed", "seed": 0, "wall_seconds": 1e-6, "locks": locked}
+    run |= {"faults": 7, "pageins": 5}
     (path / "run.json").write_text(json.dumps(run))
     (path / FILE).write_bytes(msgspec.json.encode(Timing(TICK, list(kinds), list(locks), unlisted, unfinished=2)))
     return path
@@ -76,6 +77,7 @@ def test_a_report_sums_up_by_class(tmp_path):
     assert (found.total.acquired, found.total.contended, found.total.wait_ns) == (5, 3, 1070.0)
     assert found.summary.acquired == 6
     assert (found.summary.unfinished_waits, found.summary.unfinished_holds) == (2, 1)
+    assert (found.summary.faults.count, found.summary.page_ins.count, found.summary.wait_ns) == (7, 5, 1070.0)
     assert math.isnan(found.total.bounces_percent)
 
 
@@ -126,7 +128,7 @@ def test_histograms_have_the_totals_of_the_report(tmp_path):
     path = write_timed(tmp_path / "run", STORY)
     waits = histograms_timed(path, "wait", False, []).histograms
     assert [(one.cls, one.count, one.total_ns) for one in waits] == [("vm_map", 2, 1050.0), ("vm_object", 1, 20.0)]
-    assert [bin_.count for bin_ in waits[0].bins if bin_.count] == [1, 1]
+    assert [(bin_.from_ns, bin_.count) for bin_ in waits[0].bins if bin_.count] == [(48, 1), (768, 1)]
     assert [sum(bin_.total_ns for bin_ in one.bins) for one in waits] == pytest.approx([1050.0, 20.0])
     held = histograms_timed(path, "hold", True, []).histograms
     assert {(one.cls, one.mode): one.count for one in held} == {

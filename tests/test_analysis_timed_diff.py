@@ -24,9 +24,9 @@ BINNED = (".p50", ".p99")
 LONG = (took(0, MAP, X, 5), 9_999, gave(0, MAP), took(1, MAP, X, 6), 777, gave(1, MAP))
 
 
-def told(*steps):
+def told(*steps, **more):
     """Return recorded events whose places in the source have names."""
-    events = story(*steps)
+    events = story(*steps, **more)
     events.run["recording"]["sites"] = {str(site): f"place.{site}" for site in range(1, 12)}
     events.run.update(COUNTED | {"mode": "recorded", "locks": {}})
     return events
@@ -50,9 +50,10 @@ def command(capsys, *arguments):
     return code, said.out, said.err
 
 
+@pytest.mark.parametrize("tick", [0.5, 1, 3])
 @pytest.mark.parametrize("steps", [BEFORE, AFTER, CONTENDED, (*BEFORE, *AFTER, *LONG)])
-def test_figures_are_those_of_the_same_run_recorded(steps):
-    events = told(*steps)
+def test_figures_are_those_of_the_same_run_recorded(steps, tick):
+    events = told(*steps, tick=tick)
     recorded = like_timed(figures(Findings(events, ""), WAYS), events.run)
     found = figures_timed(*timed(events), WAYS)
     assert found.keys() == recorded.keys() and len(found) > 300
@@ -128,6 +129,15 @@ def test_rows_by_site_instance_and_cpu(kind, runs, capsys):
     assert "of single locks there are waits only" in command(
         capsys, "diff", runs["before"], runs["after"], "--by", "instance"
     )[1].replace("\n", " ")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_rows_by_site_are_in_the_order_of_their_waiting(turned, tmp_path):
+    run, timing = timed(told(*BEFORE, *AFTER, *CONTENDED))
+    sites = sorted(timing.sites, reverse=turned)
+    path = write_times(tmp_path / "run", run, msgspec.structs.replace(timing, sites=sites))
+    rows = diff(*sides([path], [path], ways=["site"]), by="site").rows
+    assert [row.after for row in rows if row.figure.endswith(".wait.total")] == [224, 5]
 
 
 def test_every_figure_is_a_row_if_asked_for(runs):

@@ -15,7 +15,7 @@ from vmconc.analysis.timed_report import GROUPS, report_timed
 from vmconc.analysis.timing import Times
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
-from vmconc.page.tables import COLUMNS, cell
+from vmconc.page.tables import COLUMNS, MS, cell
 from vmconc.page.timed import timed_page
 
 TAKES_EVENTS = ("heat", "timeline", "blame", "order", "layers")  # sections
@@ -67,7 +67,7 @@ def test_tables_have_the_rows_of_the_reports(tmp_path):
 
 
 def test_the_same_classes_columns_and_units_as_on_the_page_of_a_recorded_run(tmp_path, capsys):
-    events, run, timing = left(*CONTENDED)
+    events, run, timing = left(*CONTENDED, tick=2)
     paths = write_run(tmp_path / "recorded", events), write_times(tmp_path / "timed", run, timing)
     pages = [sections_of(page_of_command(capsys, tmp_path / "page.html", "html", path, "-o")) for path in paths]
     one, other = (parts(page["tables"], "table")[0] for page in pages)
@@ -80,9 +80,10 @@ def test_the_same_classes_columns_and_units_as_on_the_page_of_a_recorded_run(tmp
     assert titles[0] == titles[1] and len(titles[0]) > 4
 
 
-def test_frames_and_bins_have_the_sums_of_the_histograms(tmp_path):
-    _, run, timing = left(*CONTENDED)
-    path, sections = write_times(tmp_path / "run", run, timing), sections_of(page_of(*CONTENDED))
+@pytest.mark.parametrize("tick", [1, 2])
+def test_frames_and_bins_have_the_sums_of_the_histograms(tmp_path, tick):
+    _, run, timing = left(*CONTENDED, tick=tick)
+    path, sections = write_times(tmp_path / "run", run, timing), sections_of(page_of(*CONTENDED, tick=tick))
     for what, choice, graph in zip(
         ("wait", "hold"), sections["histograms"]["choices"], parts(sections["flames"], "icicle"), strict=True
     ):
@@ -148,6 +149,15 @@ def test_the_page_of_a_comparison_has_tables_of_both_sides(changed):
     assert [round(value * 1e6) for value in rows["vm_object"][waited : waited + 2]] == [0, 102]
     assert [round(value * 1e6) for value in rows["total"][waited : waited + 2]] == [19, 102]
     assert rows["total"][waited + 2]["text"] == "+436.8 %" and rows["vm_map"][waited + 2]["text"] == "-100.0 %"
+    columns = {
+        heading: [each for (group, _), each in zip(heads, rows["vm_object"], strict=True) if group == heading]
+        for heading in ("acquired", "waits", "avg µs waited", "p99 µs waited", "held ms", "avg µs held", "p99 µs held")
+    }  # after: held for 111 ns and for 1
+    assert columns == {
+        "acquired": [0, 2], "waits": [0, 1], "avg µs waited": [0, 0.102], "p99 µs waited": [0, 0.102],
+        "held ms": [0, 112 / MS, {"value": None, "text": "-", "tone": ""}], "avg µs held": [0, 0.056],
+        "p99 µs held": [0, 0.111],
+    }  # fmt: skip
     held = heads.index(("held ms", "before"))
     for table in (by_site, by_cpu):
         assert [round(sum(row[place] for row in table["rows"]) * 1e6) for place in (waited, waited + 1)] == [19, 102]
