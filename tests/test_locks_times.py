@@ -71,6 +71,17 @@ def test_locks_that_there_is_no_room_for_are_counted_as_left_out(segment, cpu):
     assert counted(timing.kinds) == {("wait", "mutex", "exclusive"): locks, ("hold", "mutex", "exclusive"): locks}
 
 
+def test_the_last_wait_for_a_lock_without_room_is_left_out_too(segment, cpu):
+    wait_for(cpu, LOCKS_MAX + 10)
+    listed = set(segment.view("TimedLocks")["lock"][0].tolist())
+    before = collect_times(segment, both_clocks())
+    lock = next(FIRST * number for number in range(1, LOCKS_MAX + 11) if FIRST * number not in listed)
+    wait_ends(cpu, MUTEX, wait_begins(cpu, lock, MUTEX, EXCLUSIVE))
+    after = collect_times(segment, both_clocks())
+    assert after.unlisted == before.unlisted + 1
+    assert counted(after.locks)["wait", "mutex", ""] == counted(before.locks)["wait", "mutex", ""]
+
+
 def test_a_hold_in_the_middle_of_the_stack_keeps_its_beginning(segment, cpu):
     acquired(cpu, FIRST, MUTEX, EXCLUSIVE, 0)
     acquired(cpu, SECOND, RWLOCK, SHARED, 0)
