@@ -32,11 +32,11 @@ LOSSES = (STEP_RELEASE, STEP_DOWNGRADE, STEP_LOSE)
 S, X = SHARED, EXCLUSIVE
 
 
-def story(*steps, protocol="backing", cpus=2):
+def story(*steps, protocol="backing", cpus=2, tick=1):
     """Return the events of (cpu, action, lock, mode, site, class, time) in the order in which they happened.
 
-    Each step takes a tick, which is a nanosecond; a number among the steps is so many ticks in which nothing happens.
-    A step with a time is stamped with it, whatever the order.
+    Each step takes a tick, which is so many nanoseconds; a number among the steps is so many ticks in which nothing
+    happens.  A step with a time is stamped with it, whatever the order.
     """
     numbers, rows, time = dict.fromkeys(CLASS, 0), [[] for _ in range(cpus)], 0
     for step in steps:
@@ -51,7 +51,8 @@ def story(*steps, protocol="backing", cpus=2):
         stamp = more[4] if len(more) > 4 else time
         rows[cpu].append((stamp, lock, number, int(packed(action, cls, mode, site))))
         time += 1
-    recording = {"dropped": [0], "unwritten": [0] * cpus, "ticks": (0, 1), "nanoseconds": (0, 1), "sites": {}}
+    recording = {"dropped": [0], "unwritten": [0] * cpus, "ticks": (0, 2), "sites": {}}
+    recording["nanoseconds"] = (0, int(2 * tick))
     recording |= {"tables": {}, "waits": [0], "events": [len(rows_of_one) for rows_of_one in rows]}
     raw = np.array([row for rows_of_one in rows for row in rows_of_one], EVENT)
     first = np.concatenate([[0], np.cumsum(recording["events"])])

@@ -11,26 +11,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmconc.analysis.timed_histogram import histograms_timed
-from vmconc.analysis.timed_report import bin_begins, report_timed
+from vmconc.analysis.timed_report import OTHERS, bin_begins, report_timed
 from vmconc.analysis.timing import FILE, Times, Timing, load_timing
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
 from vmconc.coordinator.single import run_once
 from vmconc.explore.lockrun import run_locks
+from vmconc.locks.classes import VM_MAP, VM_OBJECT
 from vmconc.locks.times import BINS, LONGEST, bin_of
 from vmconc.program.programs import load_program, lock_program
 
 TICK = 0.5
 
 
-def write_timed(path, kinds, locks=()):
+def write_timed(path, kinds, locks=(), unlisted=0):
     """Write a run directory of these histograms; return it."""
     path.mkdir()
     taken = sum(sum(times.bins.values()) for times in kinds if times.what == "hold")
     locked = {"mutex": {"shared": 0, "exclusive": taken + 1}}
     run = {"program": "story", "cpus": 2, "mode": "timed", "seed": 0, "wall_seconds": 1e-6, "locks": locked}
+    run |= {"faults": 7, "pageins": 5}
     (path / "run.json").write_text(json.dumps(run))
-    (path / FILE).write_bytes(msgspec.json.encode(Timing(TICK, list(kinds), list(locks), unfinished=2)))
+    (path / FILE).write_bytes(msgspec.json.encode(Timing(TICK, list(kinds), list(locks), unlisted, unfinished=2)))
     return path
 
 
@@ -49,6 +51,11 @@ STORY = (
     times(0, "hold again", "vm_object", "fault", 6),
     times(1, "wait", "vm_map", "mmap", 2000, 100),
     times(0, "wait", "vm_object", "fault", 40),
+)
+LOCKS = (
+    times(1, "wait", "vm_map", "", 2000, 100, mode="", lock="Vmspace 1 lock"),
+    times(0, "hold", "vm_map", "", 8, 10, mode="", lock="Vmspace 1 lock"),
+    times(0, "wait", "vm_object", "", 40, mode="", lock="VmObject 1 token"),
 )
 
 
@@ -70,6 +77,7 @@ def test_a_report_sums_up_by_class(tmp_path):
     assert (found.total.acquired, found.total.contended, found.total.wait_ns) == (5, 3, 1070.0)
     assert found.summary.acquired == 6
     assert (found.summary.unfinished_waits, found.summary.unfinished_holds) == (2, 1)
+    assert (found.summary.faults.count, found.summary.page_ins.count, found.summary.wait_ns) == (7, 5, 1070.0)
     assert math.isnan(found.total.bounces_percent)
 
 
@@ -84,16 +92,43 @@ def test_every_grouping_has_the_same_total(by, tmp_path):
 
 
 def test_by_instance_only_the_locks_that_were_waited_for_have_rows(tmp_path):
-    lock = times(0, "wait", "vm_map", "", 30, mode="", lock="Vmspace 1 lock")
-    found = report_timed(write_timed(tmp_path / "run", STORY, [lock]), "instance", "wait", 0, [])
-    assert [(row.name, row.contended, row.wait_ns) for row in found.rows] == [("Vmspace 1 lock", 1, 15.0)]
+    path = write_timed(tmp_path / "run", STORY, LOCKS)
+    found = report_timed(path, "instance", "wait", 0, [])
+    assert [(row.name, row.contended, row.wait_ns, row.holds) for row in found.rows] == [
+        ("Vmspace 1 lock", 2, 1050.0, 2), ("VmObject 1 token", 1, 20.0, 0),
+    ]  # fmt: skip
+    assert found.total.wait_percent == 100 and found.summary.gaps == []
+    assert [row.name for row in report_timed(path, "instance", "wait", 0, [VM_OBJECT]).rows] == ["VmObject 1 token"]
+
+
+def test_waits_for_locks_without_room_are_a_row_and_every_head_says_so(tmp_path, capsys):
+    lock = times(1, "wait", "vm_map", "", 100, mode="", lock="Vmspace 1 lock")
+    path = write_timed(tmp_path / "run", STORY, [lock], unlisted=2)
+    found = report_timed(path, "instance", "wait", 0, [])
+    others, row = found.rows
+    assert (others.name, others.contended, others.wait_ns, others.wait_max_ns) == (OTHERS, 2, 1020.0, 1000.0)
+    assert math.isnan(others.holds) and math.isnan(others.hold_ns) and math.isnan(others.acquired)
+    assert (row.name, row.wait_percent) == ("Vmspace 1 lock", 100 * 50 / 1070)
+    assert (found.total.contended, found.total.wait_ns) == (found.summary.contended, found.summary.wait_ns)
+    note = "locks with rows of their own: 1; waits for others, for which there was no room: 2"
+    for command in (["report"], ["report", "--by", "instance"], ["histogram"]):
+        assert guarded(app, [*command, str(path)]) == 0
+        assert note in " ".join(capsys.readouterr().out.split())
+
+
+def test_of_a_crowded_run_no_rest_is_told_of_some_classes_only(tmp_path):
+    lock = times(1, "wait", "vm_map", "", 3000, mode="", lock="Vmspace 1 lock")
+    crowd = times(0, "wait", "", "", 3000, mode="")
+    path = write_timed(tmp_path / "run", [*STORY, crowd], [lock], unlisted=3)
+    assert [row.name for row in report_timed(path, "instance", "wait", 0, []).rows] == ["Vmspace 1 lock", OTHERS]
+    assert [row.name for row in report_timed(path, "instance", "wait", 0, [VM_MAP]).rows] == ["Vmspace 1 lock"]
 
 
 def test_histograms_have_the_totals_of_the_report(tmp_path):
     path = write_timed(tmp_path / "run", STORY)
     waits = histograms_timed(path, "wait", False, []).histograms
     assert [(one.cls, one.count, one.total_ns) for one in waits] == [("vm_map", 2, 1050.0), ("vm_object", 1, 20.0)]
-    assert [bin_.count for bin_ in waits[0].bins if bin_.count] == [1, 1]
+    assert [(bin_.from_ns, bin_.count) for bin_ in waits[0].bins if bin_.count] == [(48, 1), (768, 1)]
     assert [sum(bin_.total_ns for bin_ in one.bins) for one in waits] == pytest.approx([1050.0, 20.0])
     held = histograms_timed(path, "hold", True, []).histograms
     assert {(one.cls, one.mode): one.count for one in held} == {
@@ -110,6 +145,28 @@ def test_what_histograms_do_not_tell_is_refused(tmp_path, capsys):
     (tmp_path / "run" / FILE).write_text("{")
     assert guarded(app, ["report", run]) == 2
     assert "times.json cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("tick", 0, "tick is 0 ns"), ("tick", -1, "tick is -1 ns"),
+        ("bins", {"9999": 1}, "no bin 9999, but 688 from 0 on"), ("bins", {"-1": 2}, "no bin -1"),
+        ("bins", {str(BINS): 1}, f"no bin {BINS}"), ("bins", {"3": -4}, "-4 is no count"),
+        ("bins", {"3": 1 << 63}, f"{1 << 63} is no count"), ("what", "sleep", "'sleep' is none of wait, hold"),
+        ("total", -5, "-5 is no count"), ("most", -6, "-6 is no count"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("among", ["kinds", "locks"])
+def test_a_number_that_no_run_leaves_is_named_and_refused(field, value, said, among, tmp_path, capsys):
+    path = write_timed(tmp_path / "run", STORY, LOCKS)
+    left = json.loads((path / FILE).read_text())
+    (left if field in left else left[among][0])[field] = value
+    (path / FILE).write_text(json.dumps(left))
+    for command in ("report", "histogram", "html"):
+        assert guarded(app, [command, str(path)]) == 2
+        complaint = capsys.readouterr().err
+        assert f"{path / FILE} cannot be read" in complaint and said in complaint and complaint.count("\n") == 1
 
 
 def test_the_commands_read_a_timed_run(tmp_path, capsys):

@@ -14,9 +14,9 @@ from test_page import CONTENDED
 from vmconc.analysis.diff import diff, sides
 from vmconc.analysis.figures import WAYS, figures, meaning
 from vmconc.analysis.findings import Findings
-from vmconc.analysis.timed_figures import TIMED, figures_timed, gaps, like_timed
+from vmconc.analysis.timed_figures import TIMED, figures_timed, like_timed
 from vmconc.analysis.timed_report import report_timed
-from vmconc.analysis.timing import Times, Timing
+from vmconc.analysis.timing import Times, gaps
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
 
@@ -24,9 +24,9 @@ BINNED = (".p50", ".p99")
 LONG = (took(0, MAP, X, 5), 9_999, gave(0, MAP), took(1, MAP, X, 6), 777, gave(1, MAP))
 
 
-def told(*steps):
+def told(*steps, **more):
     """Return recorded events whose places in the source have names."""
-    events = story(*steps)
+    events = story(*steps, **more)
     events.run["recording"]["sites"] = {str(site): f"place.{site}" for site in range(1, 12)}
     events.run.update(COUNTED | {"mode": "recorded", "locks": {}})
     return events
@@ -50,9 +50,10 @@ def command(capsys, *arguments):
     return code, said.out, said.err
 
 
+@pytest.mark.parametrize("tick", [0.5, 1, 3])
 @pytest.mark.parametrize("steps", [BEFORE, AFTER, CONTENDED, (*BEFORE, *AFTER, *LONG)])
-def test_figures_are_those_of_the_same_run_recorded(steps):
-    events = told(*steps)
+def test_figures_are_those_of_the_same_run_recorded(steps, tick):
+    events = told(*steps, tick=tick)
     recorded = like_timed(figures(Findings(events, ""), WAYS), events.run)
     found = figures_timed(*timed(events), WAYS)
     assert found.keys() == recorded.keys() and len(found) > 300
@@ -130,6 +131,15 @@ def test_rows_by_site_instance_and_cpu(kind, runs, capsys):
     )[1].replace("\n", " ")
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_rows_by_site_are_in_the_order_of_their_waiting(turned, tmp_path):
+    run, timing = timed(told(*BEFORE, *AFTER, *CONTENDED))
+    sites = sorted(timing.sites, reverse=turned)
+    path = write_times(tmp_path / "run", run, msgspec.structs.replace(timing, sites=sites))
+    rows = diff(*sides([path], [path], ways=["site"]), by="site").rows
+    assert [row.after for row in rows if row.figure.endswith(".wait.total")] == [224, 5]
+
+
 def test_every_figure_is_a_row_if_asked_for(runs):
     both = sides([runs["before"]], [runs["after"]])
     few, every = ({row.figure for row in diff(*both, every=each).rows} for each in (False, True))
@@ -181,14 +191,20 @@ def test_of_a_crowded_run_classes_have_what_was_counted_and_the_rest_is_not_know
     assert command(capsys, "diff", runs["before"], crowded, "--fail-on", "all.hold.total>1ns")[0] == 5
 
 
-def test_waits_for_locks_without_room_are_said_and_nothing_is_known_by_lock():
-    timing = Timing(1.0, unlisted=3)
-    assert "3 waits were for others" in gaps(timing)[0]
-    locks = [Times(0, "wait", "vm_map", lock="VmMap 1 lock", total=9, most=9, bins={9: 1})]
-    run = {"locks": {}, "program": "x"}
-    for unlisted, there in ((0, True), (3, False)):
-        found = figures_timed(run, Timing(1.0, locks=locks, unlisted=unlisted), ["instance"])
-        assert ("instance.VmMap 1 lock.wait.total" in found) == there
+def test_where_some_locks_had_no_room_those_that_had_are_compared_and_judged_and_no_other(tmp_path, capsys):
+    run, timing = timed(told(*BEFORE))
+    full = write_times(tmp_path / "full", run, msgspec.structs.replace(timing, unlisted=3))
+    nobody = write_times(tmp_path / "nobody", run, msgspec.structs.replace(timing, locks=[]))
+    assert gaps(timing) == []
+    code, out, _ = command(capsys, "diff", full, full, "--by", "instance", "--json")
+    found = json.loads(out)
+    rows = {row["figure"]: row["after"] for row in found["rows"]}
+    assert code == 0 and rows["instance.offset 0x1000.wait.total"] == 102
+    assert any("waits for others, for which there was no room: 3" in note for note in found["notes"])
+    assert command(capsys, "report", full, "--fail-on", "instance.offset 0x1000.wait.total>1ns")[0] == 5
+    assert command(capsys, "diff", nobody, full, "--fail-on", "instance.offset 0x1000.wait.total>1ns")[0] == 5
+    code, _, said = command(capsys, "report", full, "--fail-on", "instance.elsewhere.wait.total>1ns")
+    assert code == 2 and "no room: 3; so 'instance.elsewhere.wait.total>1ns' cannot be judged" in said
 
 
 def test_a_timed_run_without_its_histograms_is_named(runs, capsys):

@@ -47,16 +47,39 @@ def test_kinds_that_there_is_no_room_for_are_counted_together(segment, cpu):
     assert sum(row.total for row in timing.kinds) == kinds * (kinds + 1) // 2
 
 
-def test_locks_that_there_is_no_room_for_are_counted_as_left_out(segment, cpu):
-    locks = LOCKS_MAX + 10
+def wait_for(cpu, locks):
+    """Let a CPU wait for some locks, and take and release each."""
     for number in range(1, locks + 1):
         wait_ends(cpu, MUTEX, wait_begins(cpu, FIRST * number, MUTEX, EXCLUSIVE))
         acquired(cpu, FIRST * number, MUTEX, EXCLUSIVE, 0)
         released(cpu, FIRST * number, MUTEX)
+
+
+def test_no_lock_is_left_out_before_four_fifths_of_the_list_are_taken(segment, cpu):
+    locks = LOCKS_MAX * 4 // 5
+    wait_for(cpu, locks)
+    assert (segment.view("TimedLocks")["lock"] != 0).sum() == locks
+    assert collect_times(segment, both_clocks()).unlisted == 0
+
+
+def test_locks_that_there_is_no_room_for_are_counted_as_left_out(segment, cpu):
+    locks = LOCKS_MAX + 10
+    wait_for(cpu, locks)
     timing = collect_times(segment, both_clocks())
     listed = sum(sum(row.bins.values()) for row in timing.locks if row.what == "wait")
     assert listed + timing.unlisted == locks and timing.unlisted >= 10
     assert counted(timing.kinds) == {("wait", "mutex", "exclusive"): locks, ("hold", "mutex", "exclusive"): locks}
+
+
+def test_the_last_wait_for_a_lock_without_room_is_left_out_too(segment, cpu):
+    wait_for(cpu, LOCKS_MAX + 10)
+    listed = set(segment.view("TimedLocks")["lock"][0].tolist())
+    before = collect_times(segment, both_clocks())
+    lock = next(FIRST * number for number in range(1, LOCKS_MAX + 11) if FIRST * number not in listed)
+    wait_ends(cpu, MUTEX, wait_begins(cpu, lock, MUTEX, EXCLUSIVE))
+    after = collect_times(segment, both_clocks())
+    assert after.unlisted == before.unlisted + 1
+    assert counted(after.locks)["wait", "mutex", ""] == counted(before.locks)["wait", "mutex", ""]
 
 
 def test_a_hold_in_the_middle_of_the_stack_keeps_its_beginning(segment, cpu):
@@ -114,6 +137,15 @@ def test_a_wait_before_a_release_does_not_belong_to_what_is_acquired_after_it(se
     acquired(cpu, SECOND, MUTEX, EXCLUSIVE, 0)
     waits = [row for row in collect_times(segment, both_clocks()).locks if row.what == "wait"]
     assert [(row.cls, row.lock) for row in waits] == [("mutex", place(segment, FIRST))]
+
+
+def test_of_the_holds_before_a_locks_first_wait_those_not_counted_yet_are_in_its_row(segment, cpu):
+    for _ in range(2 * ENDED_MAX + 3):
+        acquired(cpu, FIRST, MUTEX, EXCLUSIVE, 0)
+        released(cpu, FIRST, MUTEX)
+    wait_for(cpu, 1)
+    held = [row for row in collect_times(segment, both_clocks()).locks if row.what == "hold"]
+    assert [sum(row.bins.values()) for row in held] == [3 + 1]
 
 
 def test_what_is_not_counted_yet_is_added_once(segment, cpu):

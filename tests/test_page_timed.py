@@ -15,7 +15,7 @@ from vmconc.analysis.timed_report import GROUPS, report_timed
 from vmconc.analysis.timing import Times
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
-from vmconc.page.tables import COLUMNS, cell
+from vmconc.page.tables import COLUMNS, MS, cell
 from vmconc.page.timed import timed_page
 
 TAKES_EVENTS = ("heat", "timeline", "blame", "order", "layers")  # sections
@@ -67,7 +67,7 @@ def test_tables_have_the_rows_of_the_reports(tmp_path):
 
 
 def test_the_same_classes_columns_and_units_as_on_the_page_of_a_recorded_run(tmp_path, capsys):
-    events, run, timing = left(*CONTENDED)
+    events, run, timing = left(*CONTENDED, tick=2)
     paths = write_run(tmp_path / "recorded", events), write_times(tmp_path / "timed", run, timing)
     pages = [sections_of(page_of_command(capsys, tmp_path / "page.html", "html", path, "-o")) for path in paths]
     one, other = (parts(page["tables"], "table")[0] for page in pages)
@@ -80,9 +80,10 @@ def test_the_same_classes_columns_and_units_as_on_the_page_of_a_recorded_run(tmp
     assert titles[0] == titles[1] and len(titles[0]) > 4
 
 
-def test_frames_and_bins_have_the_sums_of_the_histograms(tmp_path):
-    _, run, timing = left(*CONTENDED)
-    path, sections = write_times(tmp_path / "run", run, timing), sections_of(page_of(*CONTENDED))
+@pytest.mark.parametrize("tick", [1, 2])
+def test_frames_and_bins_have_the_sums_of_the_histograms(tmp_path, tick):
+    _, run, timing = left(*CONTENDED, tick=tick)
+    path, sections = write_times(tmp_path / "run", run, timing), sections_of(page_of(*CONTENDED, tick=tick))
     for what, choice, graph in zip(
         ("wait", "hold"), sections["histograms"]["choices"], parts(sections["flames"], "icicle"), strict=True
     ):
@@ -116,6 +117,19 @@ def test_how_a_run_ended_what_it_found_and_what_had_no_room_is_said():
     assert f"{others}: 1, 9 ns in all" in [part["title"] for part in parts(sections["histograms"], "bars")]
 
 
+def test_waits_for_locks_without_room_are_told_under_the_table_by_lock():
+    _, run, timing = left(*CONTENDED)
+    gone = timing.locks[0].lock
+    timing = msgspec.structs.replace(timing, locks=[one for one in timing.locks if one.lock != gone], unlisted=7)
+    sections = sections_of(timed_page(run, timing, "x", lambda name: None))
+    by_lock = next(choice for choice in sections["tables"]["choices"] if choice["name"] == "by lock")
+    table, notes = by_lock["parts"]
+    rows = {row[0]: row for row in table["rows"]}
+    assert gone not in rows and rows["others, for which there was no room"][3] == 1 and table["total"][5] == 25 / 1e6
+    (line,) = [line for line in notes["lines"] if line.endswith("no room: 7")]
+    assert line in [each for part in parts(sections["summary"], "lines") for each in part["lines"]]
+
+
 @pytest.mark.parametrize("steps", [(), (took(0, MAP), gave(0, MAP))], ids=["none", "few"])
 @pytest.mark.parametrize("protocol", ["", "backing"])
 def test_a_run_in_which_little_happened_has_a_page(steps, protocol):
@@ -135,6 +149,15 @@ def test_the_page_of_a_comparison_has_tables_of_both_sides(changed):
     assert [round(value * 1e6) for value in rows["vm_object"][waited : waited + 2]] == [0, 102]
     assert [round(value * 1e6) for value in rows["total"][waited : waited + 2]] == [19, 102]
     assert rows["total"][waited + 2]["text"] == "+436.8 %" and rows["vm_map"][waited + 2]["text"] == "-100.0 %"
+    columns = {
+        heading: [each for (group, _), each in zip(heads, rows["vm_object"], strict=True) if group == heading]
+        for heading in ("acquired", "waits", "avg µs waited", "p99 µs waited", "held ms", "avg µs held", "p99 µs held")
+    }  # after: held for 111 ns and for 1
+    assert columns == {
+        "acquired": [0, 2], "waits": [0, 1], "avg µs waited": [0, 0.102], "p99 µs waited": [0, 0.102],
+        "held ms": [0, 112 / MS, {"value": None, "text": "-", "tone": ""}], "avg µs held": [0, 0.056],
+        "p99 µs held": [0, 0.111],
+    }  # fmt: skip
     held = heads.index(("held ms", "before"))
     for table in (by_site, by_cpu):
         assert [round(sum(row[place] for row in table["rows"]) * 1e6) for place in (waited, waited + 1)] == [19, 102]

@@ -16,12 +16,12 @@ BY_CLASS = "class"
 def known(runs: list[Measured]) -> dict[str, None]:
     """Return the figures that all runs have, and of places, locks and CPUs, not all of which are in each, any."""
     names = {name: None for run in runs for name in run.figures}
-    whole, ways = not any(run.lost for run in runs), ["", *ways_of_all(runs)]
+    whole = not any(run.lost for run in runs)
 
-    def in_all(name: str) -> bool:
-        return all(name in run.figures for run in runs) or (whole and name.startswith(OPEN) and way_of(name) in ways)
+    def known_of(run: Measured, name: str) -> bool:
+        return name in run.figures or (whole and name.startswith(OPEN) and way_of(name) in ["", *run.ways])
 
-    return {name: None for name in names if in_all(name)}
+    return {name: None for name in names if all(known_of(run, name) for run in runs)}
 
 
 def ways_of_all(runs: list[Measured]) -> list[str]:

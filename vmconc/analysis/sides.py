@@ -11,8 +11,8 @@ from vmconc.analysis.events import RunError, load, read_run
 from vmconc.analysis.figures import WAYS, Figures, counted, faults_counted, figures
 from vmconc.analysis.findings import Findings
 from vmconc.analysis.order_told import Ordered, ordered
-from vmconc.analysis.timed_figures import figures_timed, gaps, like_timed, ways_known
-from vmconc.analysis.timing import Timing, load_timing
+from vmconc.analysis.timed_figures import figures_timed, like_timed, ways_known
+from vmconc.analysis.timing import Timing, gaps, load_timing
 
 EdgeCounts = dict[str, int]  # by name of the edge
 RECORDED, TIMED, COUNTED = "recorded", "timed", "counted"  # what the figures of a run are from

@@ -49,6 +49,7 @@ class Summary(msgspec.Struct):
     ending: list[str] = []  # why the run did not end by itself
     found: list[str] = []  # the violations that its CPUs, and the check at rest, have found
     unended: str = ""  # what is missing because the run did not end
+    gaps: list[str] = []  # what is not known of a timed run, and why
 
     @property
     def under(self) -> str:

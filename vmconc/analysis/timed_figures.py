@@ -19,9 +19,8 @@ from vmconc.analysis.figures import (
     subject,
 )
 from vmconc.analysis.timed_report import GROUPS, columns
-from vmconc.analysis.timing import Times, Timing
+from vmconc.analysis.timing import Times, Timing, crowded
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
-from vmconc.locks.times import KINDS_MAX, LOCKS_MAX
 
 TAKES_EVENTS = ("bounces", "io.count", "io.total")
 TIMED = tuple(name for name in MEASURES if name not in TAKES_EVENTS)
@@ -43,7 +42,7 @@ def figures_timed(run: dict[str, Any], timing: Timing, ways: Sequence[str] = ())
     """Return the figures of a timed run, also by some of `figures.WAYS`; where there are gaps, fewer of them."""
     found = counted(run) if crowded(timing) else faults_counted(run)
     for way in ("all", "class", "mode", *ways):
-        if known_by(way, timing):
+        if way == "instance" or known_by(way, timing):  # a lock that has histograms has all its waits there
             found |= figures_by(way, timing)
     return found
 
@@ -73,25 +72,6 @@ def takes_events(figure: str) -> bool:
     """Tell whether a figure is one that only recorded runs have."""
     ends = tuple(f".{measure}" for measure in TAKES_EVENTS)
     return figure.startswith(BLAME) or figure.endswith(ends) or figure in FAULTS_TIMED
-
-
-def crowded(timing: Timing) -> bool:
-    """Tell whether some waits and holds had no histogram of their own kind."""
-    return any(not times.cls for times in timing.kinds)
-
-
-def gaps(timing: Timing) -> list[str]:
-    """Say what is not known of a timed run, and why."""
-    found = []
-    if crowded(timing):
-        found.append(
-            f"a CPU has room for {KINDS_MAX} sites, classes and modes, and there were more: by class there is only "
-            "what was counted, by site nothing"
-        )
-    if timing.unlisted:
-        waits = f"{timing.unlisted:,} waits were for others"
-        found.append(f"there is room for {LOCKS_MAX} locks, and {waits}: by lock there is nothing")
-    return found
 
 
 def like_timed(found: Figures, run: dict[str, Any]) -> Figures:

@@ -4,6 +4,7 @@ Sums, counts and longest times are exact.  A percentile is the upper end of its 
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from vmconc.analysis.report import SORTS, Report
 from vmconc.analysis.rows import Columns, nanoseconds, ordered, percent, rows_of
 from vmconc.analysis.summary import Lasted, Summary, told_by_run
 from vmconc.analysis.tally import Times as Tally
-from vmconc.analysis.timing import Times, Timing, load_timing
+from vmconc.analysis.timing import Times, Timing, crowded, gaps, load_timing
 from vmconc.locks.classes import CLASS_NAMES, MODE_NAMES
 from vmconc.locks.times import BINS, PART_BITS
 
@@ -25,6 +26,7 @@ GROUPS: dict[str, Callable[[Times], str]] = {
     "class": lambda times: times.cls, "instance": lambda times: times.lock, "site": lambda times: times.site,
     "cpu": lambda times: f"cpu {times.cpu}",
 }  # fmt: skip
+NOT_HERE: dict[str, Any] = dict.fromkeys(("acquired", "holds", "hold_ns"), math.nan)  # fields of Row
 WAITED, HELD, TAKEN = ("wait",), ("hold", "hold again"), ("hold",)  # Times.what
 NEVER = Lasted(0, math.nan, math.nan, math.nan, math.nan)
 
@@ -42,13 +44,42 @@ def report_timed(path: Path, by: str, sort: str, top: int, classes: list[int]) -
 
 def tabulated_timed(head: Summary, timing: Timing, by: str, sort: str, top: int, names: list[str]) -> Report:
     """Return the `top` largest rows (0: all) of what was timed of some classes (none: of all)."""
-    wanted = [times for times in (timing.locks if by == "instance" else timing.kinds) if in_classes(times, names)]
+    wanted = [times for times in timing.kinds if in_classes(times, names)]
+    if by == "instance":
+        listed = [times for times in timing.locks if in_classes(times, names)]
+        whole = not (names and crowded(timing))  # of some classes there may be more than their histograms have
+        wanted = listed + (rest(wanted, listed) if whole else [])
     keys = [GROUPS[by](times) or OTHERS for times in wanted]
     groups = sorted(set(keys))
     order, found = ordered(columns(wanted, [groups.index(key) for key in keys], len(groups), timing.tick), SORTS[sort])
     shown = [groups[group] for group in order][: top or None]
     _, total = ordered(columns(wanted, [0] * len(wanted), 1, timing.tick), SORTS[sort])
-    return Report(head, by, sort, names, rows_of(found, shown), len(groups) - len(shown), rows_of(total, ["total"])[0])
+    rows = rows_of(found, shown)
+    if by == "instance":
+        rows = [msgspec.structs.replace(row, **NOT_HERE) if row.name == OTHERS else row for row in rows]
+    return Report(head, by, sort, names, rows, len(groups) - len(shown), rows_of(total, ["total"])[0])
+
+
+def rest(kinds: list[Times], locks: list[Times]) -> list[Times]:
+    """Return the waits that are in no histogram of a lock as one histogram, if there are any.
+
+    Its longest wait is the upper end of a bin: those of locks may have had the longest of all.
+    """
+    every, listed = ([times for times in some if times.what in WAITED] for some in (kinds, locks))
+    bins = summed(every) - summed(listed)
+    if not bins:
+        return []
+    end = int(bin_begins(np.array(max(bins) + 1))) - 1
+    total = sum(times.total for times in every) - sum(times.total for times in listed)
+    return [Times(0, "wait", "", total=total, most=min(end, max(times.most for times in every)), bins=dict(bins))]
+
+
+def summed(some: list[Times]) -> Counter[int]:
+    """Return how many there are in each bin."""
+    found: Counter[int] = Counter()
+    for times in some:
+        found.update(times.bins)
+    return found
 
 
 def in_classes(times: Times, names: list[str]) -> bool:
@@ -110,7 +141,7 @@ def summary(run: dict[str, Any], timing: Timing, run_dir: str) -> Summary:
         counted(run.get("faults", 0)), counted(run.get("pageins", 0)), taken, sum(sum(t.bins.values()) for t in waits),
         wait_ns, 100 * wait_ns / max(1.0, seconds * 1e9 * cpus), 0, 0, 0,
         timing.unfinished, taken - ended,
-        **told_by_run(run),
+        gaps=gaps(timing), **told_by_run(run),
     )  # fmt: skip
 
 

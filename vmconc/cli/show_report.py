@@ -106,7 +106,7 @@ def said_lasted(times: Lasted) -> str:
 
 def notes(run: Summary) -> list[str]:
     """Say what the figures do not contain."""
-    found = []
+    found = list(run.gaps)
     if run.lost:
         found.append(f"events lost: {run.lost:,}; what lasted across a gap is missing, or as long as two")
     if run.unfinished_waits or run.unfinished_holds:

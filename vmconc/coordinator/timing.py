@@ -80,16 +80,19 @@ def named(key: int) -> tuple[str, str, str, str]:
 
 def add_last(found: Timing, segment: Any, cpu: np.void) -> None:
     """Count the holds and the wait that a CPU ended last: it does so itself only when more follow."""
-    index = int(cpu["index"])
+    index, listed = int(cpu["index"]), segment.view("TimedLocks")["lock"][0]
     rows = zip(*(cpu[name][: int(cpu["ended"])].tolist() for name in ENDED), strict=True)
     for key, lock, ticks in rows:
         add(found.kinds, Times(index, *named(key)), ticks)
-        if lock in segment.view("TimedLocks")["lock"][0]:
+        if lock in listed:
             add(found.locks, of_lock(index, key, place(segment, lock)), ticks)
     if cpu["waited"]:
         key = WAIT << TIMED_SHIFT | int(cpu["waited_site"]) << HELD_SITE_SHIFT | int(cpu["waited_what"])
         add(found.kinds, Times(index, *named(key)), int(cpu["waited"]))
-        add(found.locks, of_lock(index, key, place(segment, int(cpu["wait_lock"]))), int(cpu["waited"]))
+        if found.unlisted and cpu["wait_lock"] not in listed:  # it may have had waits that are in no row
+            found.unlisted += 1
+        else:
+            add(found.locks, of_lock(index, key, place(segment, int(cpu["wait_lock"]))), int(cpu["waited"]))
 
 
 def add(among: list[Times], new: Times, ticks: int) -> None:

@@ -1,8 +1,9 @@
 """Mode `timed`: how long waits and holds lasted, in log-linear histograms in shared memory.
 
 Each CPU has its own: one for each site, class and mode, and two for each lock that any CPU ever waited for, of its
-waits and holds from then on.  Nothing here is atomic but the list of those locks.  Times are ticks of the processor's
-counter; each power of two is cut into 16 bins, so what is read from a bin is at most a 16th too high.
+waits and holds from then on.  Holds are counted some at a time, later, so those that a CPU had not counted yet are
+among them.  Nothing here is atomic but the list of those locks.  Times are ticks of the processor's counter; each power
+of two is cut into 16 bins, so what is read from a bin is at most a 16th too high.
 """
 
 from functools import partial
@@ -20,8 +21,8 @@ PART_BITS = 4  # of a power of two: 16 bins
 LONGEST = (1 << 46) - 1  # ticks, about six hours: what lasts longer is counted as that
 BINS = (46 - PART_BITS + 1) << PART_BITS
 KINDS_MAX = 256  # sites, classes and modes with a histogram of their own, a power of two
-LOCKS_MAX = 512  # locks with histograms of their own, a power of two
-LOOKS = 8  # places of the list of locks where one can stand
+LOCKS_MAX = 1024  # locks with histograms of their own, a power of two
+LOOKS = 64  # places of the list of locks where one can stand: 1, 2, 3, ... apart, so no two of them are the same
 WAIT, HOLD, HOLD_AGAIN = 1, 2, 3  # what is timed; the last: of a token that was given up and is owned again
 LOCKS_FIRST = KINDS_MAX + 3  # a CPU's histograms: by kind, those of all other kinds, waits and holds of each lock
 ROWS = LOCKS_FIRST + 2 * LOCKS_MAX
@@ -108,12 +109,12 @@ def find_times(cpu, key, place):
 def listed(cpu, lock):
     """Return the place of a lock in the list of those that were waited for, -1 if it is not there."""
     locks, place = record(cpu, "TimedLocks", 0).lock, spread(lock, LOCKS_MAX)
-    for _ in range(LOOKS):
+    for look in range(LOOKS):
         if locks[place] == lock:
             return place
         if locks[place] == 0:
             return -1
-        place = place + 1 & LOCKS_MAX - 1
+        place = place + look + 1 & LOCKS_MAX - 1
     return -1
 
 
@@ -123,10 +124,10 @@ def enlist(cpu, lock):
     if record(cpu, "TimedLocks", 0).some == 0:  # all CPUs read that line: it is written once
         record(cpu, "TimedLocks", 0).some = 1
     locks, place = record(cpu, "TimedLocks", 0).lock, spread(lock, LOCKS_MAX)
-    for _ in range(LOOKS):
+    for look in range(LOOKS):
         if locks[place] == lock or (locks[place] == 0 and atomic_cas(locks, place, 0, lock)) or locks[place] == lock:
             return place
-        place = place + 1 & LOCKS_MAX - 1
+        place = place + look + 1 & LOCKS_MAX - 1
     return -1
 
 

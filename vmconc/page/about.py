@@ -83,7 +83,8 @@ def left_out(run: Summary) -> list[str]:
     """Say what is not shown, and what is in no figure."""
     more = len(run.found) - SHOWN
     hidden = [f"violations that are in run.json only: {more:,}"] if more > 0 else []
-    return hidden + [f"not ended, and in no figure: {what} {count:,}" for what, count in unfinished(run) if count]
+    unended = [f"not ended, and in no figure: {what} {count:,}" for what, count in unfinished(run) if count]
+    return [*run.gaps, *hidden, *unended]
 
 
 def times(run: Recorded) -> str:

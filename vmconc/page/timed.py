@@ -6,11 +6,11 @@ from functools import cached_property
 from typing import Any
 
 from vmconc.analysis.summary import Summary
-from vmconc.analysis.timed_figures import gaps
 from vmconc.analysis.timed_histogram import WHAT, counted_timed
 from vmconc.analysis.timed_report import GROUPS, OTHERS, summary, tabulated_timed
-from vmconc.analysis.timing import Timing
+from vmconc.analysis.timing import Timing, unlisted
 from vmconc.export.stacks import root
+from vmconc.locks.cpu import ENDED_MAX
 from vmconc.page.about import facts_of_all, left_out, wrong
 from vmconc.page.flames import TEXT as FLAMES
 from vmconc.page.flames import TIMED, Weighed, icicle
@@ -25,7 +25,10 @@ NOT_HERE = (
     "bounces. A timed run keeps how long waits and holds lasted, not when; vmconc run --mode recorded keeps that, too"
 )
 BINS = "p50 and p99 are the upper ends of bins, at most a 16th too high; sums, counts and longest times are exact"
-ONE_LOCK = "Locks that somebody waited for, each from its first wait on: its holds before that are not in its row."
+ONE_LOCK = (
+    "Locks that somebody waited for, each with its holds from about its first wait on: of those before, at most the "
+    f"last {ENDED_MAX} of each CPU may be in its row."
+)
 TABLES = (
     "Click a heading to sort by it. A wait belongs to the place where the lock was acquired afterwards, a hold to "
     "where it was acquired. How often a lock bounced between CPUs takes events."
@@ -57,7 +60,7 @@ def about(run: Timed) -> Section:
     count = run.run.get("violation_count", len(run.summary.found))
     found = Fact("violations", f"{count:,}" if count else "none", "found while it ran", "bad" if count else "good")
     facts = Facts([*facts_of_all(run.summary, "by the clock"), found])
-    notes = Lines([*gaps(run.timing), *left_out(run.summary), BINS, NOT_HERE], "note")
+    notes = Lines([*left_out(run.summary), BINS, NOT_HERE], "note")
     return section("summary", "Summary", "", facts, *wrong(run.summary), notes)
 
 
@@ -68,7 +71,7 @@ def tables(run: Timed) -> Section:
 
 def by(run: Timed, way: str) -> Choice:
     """Return one table."""
-    more = [Lines([ONE_LOCK], "note")] if way == "instance" else []
+    more = [Lines([ONE_LOCK, *unlisted(run.timing)], "note")] if way == "instance" else []
     return table_choice(tabulated_timed(run.summary, run.timing, way, "wait", ROWS, []), *more)
 
 
