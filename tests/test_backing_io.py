@@ -41,7 +41,6 @@ def test_backing_holds_the_map_and_retries_after_each_page_in(layers, write):
     assert machine.ops()["attempts"].tolist()[-2:] == [4 if below else 3] * 2
 
 
-@pytest.mark.skipif("chained" not in protocol_names(), reason="no chained")
 @pytest.mark.parametrize("layers", [0, 1, 3])
 def test_chained_unlocks_the_map_and_does_not_retry(layers):
     machine = Machine(reader(layers), "chained").run()
