@@ -38,6 +38,14 @@ class Reader(HTMLParser):
         return json.loads(next(text for text in self.texts["script"] if text.startswith(("[", "{"))))
 
 
+def assert_only_text(text):
+    """Assert of a page about a run of the program NASTY that no name in it is markup, and that it asks for nothing."""
+    reader = Reader(text)
+    assert reader.open == [] and [tag for tag, _ in reader.tags].count("script") == 3
+    assert reader.data()["title"].startswith(NASTY) and "alert(1)</script" not in text
+    assert not [attributes for _, attributes in reader.tags if attributes.keys() & {"src", "href", "action"}]
+
+
 def in_browser(tmp_path, text, *scripts, dark=False):
     """Open a page, run scripts in it, and return what is there then and what the browser complains of."""
     path = tmp_path / "page.html"
