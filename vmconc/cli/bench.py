@@ -34,8 +34,8 @@ def bench(
     With `explore`: executions and schedule points per CPU-second of the controlled engine, and after how many
     executions it finds classic bugs (median over as many seeds as there are rounds).
 
-    With `tracking`: what a fault costs in modes off, counted and recorded, what an event adds, and whether events are
-    lost at full speed.
+    With `tracking`: what a fault costs in modes off, counted, timed and recorded, what an event adds, and whether
+    events are lost at full speed.  Each round is a process of its own, of some nine seconds.
 
     Rates are per second of CPU time; ratios are paired within a round, with an exact confidence interval of
     95 % or a little more; covers says how much, which with fewer than 6 rounds is less.

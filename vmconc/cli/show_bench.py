@@ -44,7 +44,7 @@ def show_tracking(result: TrackingResult) -> None:
     out.print(costs)
     events = Table("events of", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("a fault", "ns each", "interval", "ns beyond the time stamp", "interval", "expected"):
-        events.add_column(name, justify="right")
+        events.add_column(name, justify="right", no_wrap=name == "interval")
     for event in result.events:
         beyond = said(event.beyond_stamp)
         events.add_row(event.protocol, f"{event.events_per_fault:.1f}", *said(event.nanoseconds), *beyond, "at most 15")

@@ -12,7 +12,6 @@ import msgspec
 import psutil
 
 from vmconc.coordinator import bench_plans, bench_real
-from vmconc.coordinator.errors import EmulatorError
 from vmconc.coordinator.options import RunOptions
 from vmconc.coordinator.result import RunResult, encode
 from vmconc.coordinator.session import Session
@@ -118,12 +117,7 @@ class Bench:
             cpus=cpus, mode=arm.mode, frames=2 * self.pages + 4096, seed=self.seed, runs=self.session.options.runs,
             checks=False,
         )  # fmt: skip
-        result = self.session.run(plan, arm.protocol, options)
-        if result.exit_code:
-            raise EmulatorError(
-                f"{arm.name}: {result.ending.message or result.violations[0]['text']}; see {result.run_dir}"
-            )
-        return self.rate(arm, result)
+        return self.rate(arm, self.session.run_well(plan, arm.protocol, options, arm.name))
 
     def rate(self, arm: Arm, result: RunResult) -> float:
         """Take the CPUs that count: of a chain only the one whose faults go through it."""

@@ -4,7 +4,7 @@ import gc
 from types import TracebackType
 
 from vmconc.coordinator.engine import Job, run_plan
-from vmconc.coordinator.errors import UsageError
+from vmconc.coordinator.errors import EXIT_INTERRUPTED, EmulatorError, UsageError
 from vmconc.coordinator.files import PlanFiles, open_files
 from vmconc.coordinator.logs import LOGGER, Log
 from vmconc.coordinator.options import RunOptions
@@ -43,6 +43,19 @@ class Session:
         result = run_plan(Job(plan, protocol, options, self.files_of(plan), self.directory))
         LOGGER.info("ended: %s, %d faults, %d violations", result.ending.reason, result.faults, result.violation_count)
         self.keep |= result.exit_code != 0  # its log may be needed
+        return result
+
+    def run_well(self, plan: Plan, protocol: str, options: RunOptions, name: str) -> RunResult:
+        """Execute a plan once, as part of something that is worth nothing if this part fails.
+
+        Raises KeyboardInterrupt if the user stopped it, EmulatorError that begins with `name` if it did not go well.
+        """
+        result = self.run(plan, protocol, options)
+        if result.exit_code == EXIT_INTERRUPTED:
+            raise KeyboardInterrupt
+        if result.exit_code:
+            why = result.ending.message or result.violations[0]["text"]
+            raise EmulatorError(f"{name}: {why}; see {result.run_dir}")
         return result
 
     def files_of(self, plan: Plan) -> PlanFiles:
