@@ -43,13 +43,19 @@ class Endurance(msgspec.Struct):
     megabytes_a_second: float = 0.0
 
 
-def live(runs: Path, pages: int, seed: int, number: int, show: bool) -> Life:
+def prepare(runs: Path, show: bool) -> None:
+    """Compile what is not compiled yet; where code lies that a process has compiled itself is no user's usual case."""
+    with loaded(ARMS, runs, show):
+        pass
+
+
+def live(runs: Path, pages: int, seed: int, number: int) -> Life:
     """Load every build in an order that belongs to round `number`, and run each, in orders of their own."""
     chance = random.Random(f"{seed} {number}")
     plan = bench_plans.zero_fill(pages, 1)
     spent: dict[tuple[str, str], list[float]] = {arm: [] for arm in ARMS}
     events = {}
-    with loaded(chance.sample(ARMS, len(ARMS)), runs, show) as session:
+    with loaded(chance.sample(ARMS, len(ARMS)), runs) as session:
         stamp = stamp_cost()
         for _ in range(RUNS):
             for protocol, mode in chance.sample(ARMS, len(ARMS)):
@@ -64,7 +70,7 @@ def endure(runs: Path, seconds: float, seed: int) -> Endurance:
     """Record two CPUs that fault as fast as they can, in one run after the other, until they took so long."""
     found = Endurance()
     plan = bench_plans.zero_fill(LASTING_PAGES, 2)
-    with loaded([("backing", "recorded")], runs, False) as session:
+    with loaded([("backing", "recorded")], runs) as session:
         while found.seconds < seconds:
             result = run(session, plan, "backing", "recorded", seed)
             recording = result.recording
@@ -78,7 +84,7 @@ def endure(runs: Path, seconds: float, seed: int) -> Endurance:
     return found
 
 
-def loaded(arms: list[tuple[str, str]], runs: Path, show: bool) -> Session:
+def loaded(arms: list[tuple[str, str]], runs: Path, show: bool = False) -> Session:
     """Return a session whose builds are loaded in this order.  Of what goes well it keeps nothing."""
     builds = [Build(mode, protocol) for protocol, mode in arms]
     return Session(builds, RunOptions(runs=runs, keep=False), "process", show)

@@ -11,7 +11,7 @@ import msgspec
 
 from vmconc.coordinator.anew import call_anew
 from vmconc.coordinator.bench import PROTOCOLS
-from vmconc.coordinator.bench_life import MODES, Endurance, Life, endure, live
+from vmconc.coordinator.bench_life import MODES, Endurance, Life, endure, live, prepare
 from vmconc.coordinator.result import encode
 from vmconc.coordinator.rundir import RunDirectory
 from vmconc.statistics import Ratio, paired_ratio, summarise
@@ -67,11 +67,12 @@ def event(lives: list[Life], protocol: str) -> EventCost:
 def bench(
     rounds: int, pages: int, seconds: float, seed: int, runs: Path, show: bool, note: Callable[[int], None]
 ) -> TrackingResult:
-    """Measure; `note` is told the rounds done.  The first round compiles what is cold, with a bar if `show`."""
+    """Measure; `note` is told the rounds done.  What is cold is compiled before, with a bar if `show`."""
     directory, lives = RunDirectory(runs, "bench-tracking"), []
     try:
+        call_anew(prepare, directory.path, show)
         for number in range(rounds):
-            lives.append(call_anew(live, directory.path, pages, seed, number, show))
+            lives.append(call_anew(live, directory.path, pages, seed, number))
             note(number + 1)
         result = TrackingResult(
             rounds, summarise([life.stamp for life in lives]),

@@ -1,23 +1,32 @@
-"""Compiles every kernel of a build before the first fork, and shows on a cold cache how far it is.
+"""Makes every kernel of a build ready before the first fork, and shows on a cold cache how far it is.
 
-A warmed build leaves a marker in the cache directory: how many functions it compiled.  No marker means cold.
+Cold builds are compiled by processes of their own, and loaded from the cache like all others: code runs up to a tenth
+slower in a process that has compiled it itself, and a first run shall not differ from those after it.
+
+A compiled build leaves a marker in the cache directory: how many functions that took.  No marker means cold.
 """
 
 import contextlib
+import mmap
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numba.core import event
 
 from vmconc.coordinator.errors import EmulatorError
 from vmconc.coordinator.logs import LOGGER
+from vmconc.coordinator.processes import LOOK, finish, start
 from vmconc.memory.build import Build
 from vmconc.memory.jit import CACHE
 
-EXPECTED = 330  # functions of a build when no earlier digest tells
+EXPECTED = 420  # functions of a build when no earlier digest tells
 
 
 def marker(build: Build) -> Path:
@@ -42,39 +51,58 @@ def expected(build: Build) -> int:
 class Counter(event.Listener):
     """Counts functions as Numba compiles them."""
 
-    def __init__(self, note: Callable[[int], None]):
-        self.done, self.note = 0, note
+    def __init__(self, count: np.ndarray):
+        self.count = count
 
     def on_start(self, event: Any) -> None:
         """Nothing to count yet."""
 
     def on_end(self, event: Any) -> None:
         """One more is compiled."""
-        self.done += 1
-        self.note(self.done)
+        self.count[0] += 1
 
 
 def warm(builds: list[Build], show: bool) -> None:
-    """Make every kernel of the builds ready in this process; cold ones compile side by side, one on each core."""
-    cold = [build for build in builds if is_cold(build)]
-    aside = {build: compile_aside(build) for build in cold[1 : len(os.sched_getaffinity(0))]}
-    with progress(cold, show) as note:
-        for build in builds:
-            if build not in aside:
-                warm_one(build, note)
-        for build, helper in aside.items():
-            wait_for(build, helper)
-            warm_one(build, note)
-
-
-def warm_one(build: Build, note: Callable[[int], None]) -> None:
-    """Make the kernels of one build ready in this process."""
-    counter = Counter(note)
-    with event.install_listener("numba:compile", counter):
+    """Make every kernel of the builds ready in this process."""
+    if cold := [build for build in builds if is_cold(build)]:
+        compile_all(cold, show)
+    for build in builds:
         call_kernels(build)
-    if is_cold(build):
-        marker(build).write_text(str(counter.done))
-        LOGGER.info("compiled %d functions of %s", counter.done, build)
+
+
+def compile_all(cold: list[Build], show: bool) -> None:
+    """Compile builds side by side, one on each core.  If one fails, loading it will show why.
+
+    Raises EmulatorError if a process that compiles is killed.
+    """
+    counts = np.frombuffer(mmap.mmap(-1, 8 * len(cold)), dtype=np.int64)  # functions compiled, by build
+    crew: list[BaseProcess] = []
+    try:
+        with progress(cold, show) as note:
+            while len(crew) < len(cold) or alive(crew):
+                if len(crew) < len(cold) and len(alive(crew)) < len(os.sched_getaffinity(0)):
+                    build, count = cold[len(crew)], counts[len(crew) :]
+                    crew.append(start(str(build), None, partial(compile_one, build, count)))
+                wait([process.sentinel for process in alive(crew)], LOOK)
+                note(int(counts.sum()))
+    finally:
+        finish(crew, grace=0.0)
+    for process in crew:
+        if process.exitcode is not None and process.exitcode < 0:
+            raise EmulatorError(f"compiling {process.name} was killed by signal {-process.exitcode}")
+
+
+def alive(crew: list[BaseProcess]) -> list[BaseProcess]:
+    """Return the processes that have not ended."""
+    return [process for process in crew if process.exitcode is None]
+
+
+def compile_one(build: Build, count: np.ndarray) -> None:
+    """Compile one build into the cache, and count in `count[0]` what is done."""
+    with event.install_listener("numba:compile", Counter(count)):
+        call_kernels(build)
+    marker(build).write_text(str(count[0]))
+    LOGGER.info("compiled %d functions of %s", count[0], build)
 
 
 def call_kernels(build: Build) -> None:
@@ -89,32 +117,6 @@ def call_kernels(build: Build) -> None:
     disk = segment.nth("Cpu", 1)
     disk_wait(disk, 0)
     disk_complete.compile(tuple(disk_complete.typeof_pyval(value) for value in (disk, 0, 0)))
-
-
-def compile_aside(build: Build) -> int:
-    """Compile a build in a child process; return its pid.
-
-    The child logs nothing: it ends without waiting for its records to be sent, and the log would wait for them.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    pid = os.fork()
-    if pid:
-        return pid
-    LOGGER.disabled = True
-    status = 1
-    try:
-        warm_one(build, lambda done: None)
-        status = 0
-    finally:
-        os._exit(status)
-
-
-def wait_for(build: Build, pid: int) -> None:
-    """Wait for a helper.  If it failed, compiling here will show why."""
-    _, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status):
-        raise EmulatorError(f"compiling {build} was killed by signal {os.WTERMSIG(status)}")
 
 
 @contextlib.contextmanager
@@ -139,5 +141,5 @@ def progress(cold: list[Build], show: bool) -> Iterator[Callable[[int], None]]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(f"compiling {names} (first run of this version)", total=expected(cold[0]))
+        task = bar.add_task(f"compiling {names} (first run of this version)", total=sum(map(expected, cold)))
         yield lambda done: bar.update(task, completed=done)
