@@ -152,6 +152,7 @@ class Play:
         assert ground.spin.owner == 0
         assert not ground.ranges.head
         assert [cpu.held_count for cpu in self.cpus] == [0] * len(self.cpus)
+        assert [cpu.held_classes for cpu in self.cpus] == [0] * len(self.cpus)
         assert [cpu.token_count for cpu in self.cpus] == [0] * len(self.cpus)
         assert [cpu.channel for cpu in self.cpus] == [0] * len(self.cpus)
         assert not self.segment.view("SleepQueue")["head"].any()

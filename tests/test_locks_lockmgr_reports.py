@@ -27,7 +27,7 @@ from vmconc.locks.classes import (
     VM_MAP,
     VNODE,
 )
-from vmconc.locks.held import held_classes
+from vmconc.vm.run import check_nothing_held
 
 
 def test_held_stack_follows_the_mode(play, lock):
@@ -39,9 +39,9 @@ def test_held_stack_follows_the_mode(play, lock):
     assert play.held(0)[0] == (lock.off, VM_MAP, EXCLUSIVE)
     play.alone(0, (LOCK_DOWNGRADE, lock), (LOCK_RELEASE, lock))
     assert play.held(0) == [(vnode.off, VNODE, SHARED)]
-    assert held_classes(play.cpus[0]) == 1 << VNODE
+    assert play.cpus[0].held_classes == 1 << VNODE
     play.alone(0, (LOCK_RELEASE, vnode))
-    assert held_classes(play.cpus[0]) == 0
+    assert play.cpus[0].held_classes == 0
     assert play.cpus[0].order[VNODE] == 1 << VM_MAP and play.cpus[0].order[VM_MAP] == 0
     play.idle()
 
@@ -57,9 +57,18 @@ def test_held_classes_after_releases_from_every_place(play, lock):
             play.alone(0, (LOCK_RELEASE, each))
             left.remove(each)
             assert [entry[0] for entry in play.held(0)] == [one.off for one in left]
-            assert held_classes(play.cpus[0]) == sum({1 << classes[one.off] for one in left})
+            assert play.cpus[0].held_classes == sum({1 << classes[one.off] for one in left})
     assert play.broken() == []
     play.idle()
+
+
+def test_what_an_operation_left_held_is_reported_once_and_forgotten(play, lock):
+    """The next operation may lock what comes before it in the order."""
+    play.alone(0, (LOCK_SHARED, play.ground.vnode_lock))
+    check_nothing_held(play.cpus[0])
+    assert play.broken() == [("held-at-return", 0)] and play.held(0) == []
+    play.alone(0, (LOCK_SHARED, lock))
+    assert play.broken() == [("held-at-return", 0)] and play.cpus[0].held_classes == 1 << VM_MAP
 
 
 def test_counts_are_exact(play, lock):

@@ -56,6 +56,7 @@ class Cpu:
     tokens_lost: int = guard("cpu")  # times all tokens were given up and re-owned
     # Tracking: see hook.py.
     held_count: int = guard("cpu")
+    held_classes: int = guard("cpu")  # a bit for each class of a held lock
     held_lock: Words(HELD_MAX) = guard("cpu")
     held_word: Words(HELD_MAX) = guard("cpu")  # HELD_* below, packed: tracking is paid for at every acquisition
     held_since: Words(HELD_MAX) = guard("cpu")  # mode timed: SINCE_* of times.py

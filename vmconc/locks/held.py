@@ -18,16 +18,6 @@ def held_class(cpu, i):
 
 
 @kernel
-def held_classes(cpu):
-    """Return a bit for each class that this CPU holds a lock of: the topmost entry says so."""
-    n = cpu.held_count
-    if n == 0:
-        return 0
-    word = cpu.held_word[n - 1]
-    return word >> HELD_BEFORE_SHIFT | 1 << ((word & HELD_WHAT_MASK) >> 1)
-
-
-@kernel
 def find_held(cpu, lock, cls):
     """Return the topmost place of a lock on the held-lock stack, -1 if it is not there."""
     i = cpu.held_count - 1
@@ -61,21 +51,15 @@ def pack(before, site, cls, mode):
 @partial(kernel, within=True)
 def push_held(cpu, lock, cls, mode, site):
     """Push a lock on the held-lock stack and note the order."""
-    n, before = cpu.held_count, held_classes(cpu)
+    n, before = cpu.held_count, cpu.held_classes
     if n >= HELD_MAX:
         broken(cpu, TOO_MANY_HELD, lock, HELD_MAX, n)
         return
     cpu.held_lock[n] = lock
     cpu.held_word[n] = pack(before, site, cls, mode)
     cpu.held_count = n + 1
-    note_order(cpu, cls, before)
-
-
-@kernel
-def note_order(cpu, cls, before):
-    """Note which classes were held when this one was acquired."""
-    if before & ~cpu.order[cls] != 0:
-        cpu.order[cls] |= before
+    cpu.held_classes = before | 1 << cls
+    cpu.order[cls] |= before
 
 
 @partial(kernel, within=True)
@@ -86,6 +70,7 @@ def pop_held(cpu, lock, cls):
         if timed(cpu):
             time_hold(cpu, last, ticks())
         cpu.held_count = last
+        cpu.held_classes = cpu.held_word[last] >> HELD_BEFORE_SHIFT
     else:
         remove_held(cpu, lock, cls)
 
@@ -109,6 +94,7 @@ def remove_held(cpu, lock, cls):
         cpu.held_word[i] = classes << HELD_BEFORE_SHIFT | word
         classes |= 1 << held_class(cpu, i)
         i += 1
+    cpu.held_classes = classes
 
 
 @kernel

@@ -19,7 +19,7 @@ from vmconc.locks.classes import (
 )
 from vmconc.locks.cpu import HELD_WHAT_MASK
 from vmconc.locks.delay import AFTER_ACQUIRE, AFTER_RELEASE, BEFORE_ACQUIRE, BEFORE_RELEASE, NO_SITE, delay
-from vmconc.locks.held import find_held, held_classes, held_mode, holds, pop_held, push_held
+from vmconc.locks.held import find_held, held_mode, holds, pop_held, push_held
 from vmconc.locks.rules import LOCK_ORDER, LOCK_RECURSION, NOT_HELD, broken
 from vmconc.locks.times import hold_begins, wait_is_over, wait_was_vain
 from vmconc.memory.jit import kernel
@@ -80,7 +80,7 @@ def requested(cpu, lock, cls, mode):
 @kernel
 def ordered(cpu, lock, cls):
     """Hold a request that may have to wait against the order rules."""
-    if tracked(cpu) and (held_classes(cpu) & RANKED) >> cls != 0:
+    if tracked(cpu) and (cpu.held_classes & RANKED) >> cls != 0:
         check_order(cpu, lock, cls)
 
 
@@ -92,8 +92,8 @@ def check_order(cpu, lock, cls):
     """
     if cls == VM_MAP and holds(cpu, lock):
         broken(cpu, LOCK_RECURSION, lock, 0, 0)
-    if (held_classes(cpu) & RANKED) >> (cls + 1) != 0:
-        broken(cpu, LOCK_ORDER, lock, cls, held_classes(cpu))
+    if (cpu.held_classes & RANKED) >> (cls + 1) != 0:
+        broken(cpu, LOCK_ORDER, lock, cls, cpu.held_classes)
 
 
 @kernel
@@ -110,7 +110,7 @@ def tried(cpu, lock, cls, mode, site):
     hold(cpu, lock, cls, mode, site)
 
 
-@kernel
+@partial(kernel, within=True)
 def hold(cpu, lock, cls, mode, site):
     """Count an acquisition and push it on the held-lock stack; then be delayed, if that is asked for."""
     if tracked(cpu):

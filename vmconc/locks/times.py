@@ -79,7 +79,7 @@ def times_row(cpu, row):
     return record(cpu, "Times", cpu.index * ROWS + row)
 
 
-@kernel
+@partial(kernel, within=True)
 def time_kind(cpu, key, ticks):
     """Count a duration in this CPU's histogram of a key."""
     place = spread(key, KINDS_MAX)
@@ -159,15 +159,21 @@ def wait_is_over(cpu):
     cpu.waited_ended = cpu.ended
 
 
-@kernel
+@partial(kernel, within=True)
 def hold_begins(cpu, lock, cls, mode, site):
     """Note when the lock on top of the held-lock stack was acquired, and what was waited for it."""
     if cpu.waited != 0:
-        if cpu.waited_what >> 1 == cls and cpu.waited_ended == cpu.ended:
-            time_wait(cpu, lock, site)
-        else:
-            wait_was_vain(cpu)
+        wait_was_for(cpu, lock, cls, site)
     cpu.held_since[cpu.held_count - 1] = ticks() << SINCE_SHIFT | mode
+
+
+@partial(kernel, apart=True)
+def wait_was_for(cpu, lock, cls, site):
+    """Count the wait after which a lock was acquired: for that one, if that is what was asked for."""
+    if cpu.waited_what >> 1 == cls and cpu.waited_ended == cpu.ended:
+        time_wait(cpu, lock, site)
+    else:
+        wait_was_vain(cpu)
 
 
 @kernel

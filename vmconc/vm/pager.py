@@ -4,7 +4,6 @@
 """
 
 from vmconc.locks.classes import EXCLUSIVE, VM_MAP, VM_PAGE
-from vmconc.locks.held import held_classes
 from vmconc.locks.sites import site
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import tracked
@@ -38,7 +37,7 @@ def note_pagein(cpu):
     event(cpu, IO)
     event(cpu, PAGEINS)
     if tracked(cpu):
-        held = held_classes(cpu) & 1 << VM_MAP != 0
+        held = cpu.held_classes & 1 << VM_MAP != 0
         event(cpu, PAGEINS_MAP_HELD if held else PAGEINS_MAP_RELEASED)
 
 

@@ -175,7 +175,7 @@ def check_nothing_held(cpu):
     """Check invariant 1 and forget what was left, so that it is reported once."""
     if cpu.token_count != 0 or (tracked(cpu) and cpu.held_count != 0):
         broken(cpu, HELD_AT_RETURN, cpu.token_count, 0, cpu.held_count)
-        cpu.held_count = 0
+        cpu.held_count, cpu.held_classes = 0, 0
 
 
 @kernel
