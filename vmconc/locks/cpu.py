@@ -59,7 +59,8 @@ class Cpu:
     held_classes: int = guard("cpu")  # a bit for each class of a held lock
     held_lock: Words(HELD_MAX) = guard("cpu")
     held_word: Words(HELD_MAX) = guard("cpu")  # HELD_* below, packed: tracking is paid for at every acquisition
-    held_since: Words(HELD_MAX) = guard("cpu")  # mode timed: SINCE_* of times.py
+    held_key: Words(HELD_MAX) = guard("cpu")  # mode timed: as Times.key
+    held_since: Words(HELD_MAX) = guard("cpu")  # mode timed: ticks
     counts: Words(CLASSES * COUNT_COLUMNS) = guard("cpu")
     order: Words(CLASSES) = guard("cpu")  # classes that were held when this class was acquired
     events: Words(EVENTS_MAX) = guard("cpu")

@@ -3,9 +3,9 @@
 from functools import partial
 
 from vmconc.locks.classes import SHARED
-from vmconc.locks.cpu import HELD_BEFORE_SHIFT, HELD_MAX, HELD_SITE_SHIFT, HELD_WHAT_MASK
+from vmconc.locks.cpu import HELD_BEFORE_SHIFT, HELD_MAX, HELD_SITE_MASK, HELD_SITE_SHIFT, HELD_WHAT_MASK
 from vmconc.locks.rules import NOT_HELD, TOO_MANY_HELD, broken
-from vmconc.locks.times import SINCE_SHIFT, time_hold
+from vmconc.locks.times import HOLD_AGAIN, key_of, time_hold
 from vmconc.memory.jit import kernel
 from vmconc.memory.queries import timed
 from vmconc.memory.system import ticks
@@ -89,6 +89,7 @@ def remove_held(cpu, lock, cls):
     while i < cpu.held_count:
         cpu.held_lock[i] = cpu.held_lock[i + 1]
         if timed(cpu):
+            cpu.held_key[i] = cpu.held_key[i + 1]
             cpu.held_since[i] = cpu.held_since[i + 1]
         word = cpu.held_word[i + 1] & (1 << HELD_BEFORE_SHIFT) - 1
         cpu.held_word[i] = classes << HELD_BEFORE_SHIFT | word
@@ -110,4 +111,6 @@ def hold_goes_on(cpu, lock, cls, mode):
     """Note that a token is owned again."""
     i = find_held(cpu, lock, cls)
     if i >= 0:
-        cpu.held_since[i] = ticks() << SINCE_SHIFT | 2 | mode
+        site = cpu.held_word[i] >> HELD_SITE_SHIFT & HELD_SITE_MASK
+        cpu.held_key[i] = key_of(HOLD_AGAIN, site, cls, mode)
+        cpu.held_since[i] = ticks()

@@ -28,8 +28,6 @@ LOCKS_FIRST = KINDS_MAX + 3  # a CPU's histograms: by kind, those of all other k
 ROWS = LOCKS_FIRST + 2 * LOCKS_MAX
 SPREAD, SPREAD_SHIFT = 0x9E3779B1, 20  # odd: the golden ratio's
 TIMED_SHIFT = 28  # Times.key: class * 2 + mode, the site from HELD_SITE_SHIFT, what is timed from here
-KEY_MASK = (1 << TIMED_SHIFT) - 2  # of a word of the held-lock stack: site and class
-SINCE_SHIFT = 2  # Cpu.held_since: mode of the acquisition, whether it is owned again, ticks
 
 
 @struct(private=True)
@@ -48,6 +46,12 @@ class TimedLocks:
 
     lock: Words(LOCKS_MAX) = guard("atomic")  # byte offset, 0: a free place
     some: int = guard("hint")  # there are such locks
+
+
+@kernel
+def key_of(what, site, cls, mode):
+    """Return what stands for a kind of waits or holds."""
+    return what << TIMED_SHIFT | site << HELD_SITE_SHIFT | cls * 2 + mode
 
 
 @kernel
@@ -164,7 +168,9 @@ def hold_begins(cpu, lock, cls, mode, site):
     """Note when the lock on top of the held-lock stack was acquired, and what was waited for it."""
     if cpu.waited != 0:
         wait_was_for(cpu, lock, cls, site)
-    cpu.held_since[cpu.held_count - 1] = ticks() << SINCE_SHIFT | mode
+    top = cpu.held_count - 1
+    cpu.held_key[top] = key_of(HOLD, site, cls, mode)
+    cpu.held_since[top] = ticks()
 
 
 @partial(kernel, apart=True)
@@ -189,13 +195,13 @@ def time_hold(cpu, i, now):
 
     It is counted later, with others: else the processor would have to do all that before it can release the lock.
     """
-    n, since = cpu.ended, cpu.held_since[i]
+    n = cpu.ended
     if n == ENDED_MAX:
         count_ended(cpu)
         n = 0
-    cpu.ended_key[n] = HOLD + (since >> 1 & 1) << TIMED_SHIFT | cpu.held_word[i] & KEY_MASK | since & 1
+    cpu.ended_key[n] = cpu.held_key[i]
     cpu.ended_lock[n] = cpu.held_lock[i]
-    cpu.ended_ticks[n] = now - (since >> SINCE_SHIFT)
+    cpu.ended_ticks[n] = now - cpu.held_since[i]
     cpu.ended = n + 1
 
 
