@@ -96,7 +96,7 @@ def check_order(cpu, lock, cls):
         broken(cpu, LOCK_ORDER, lock, cls, cpu.held_classes)
 
 
-@kernel
+@partial(kernel, within=True)
 def acquired(cpu, lock, cls, mode, site):
     """Note an acquisition: count it and push it on the held-lock stack."""
     log_gain(cpu, STEP_ACQUIRE, lock, cls, mode, site)

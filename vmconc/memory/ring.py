@@ -90,7 +90,7 @@ def packed(action, cls, mode, site):
     return action | cls << CLASS_SHIFT | mode << MODE_SHIFT | site << SITE_SHIFT
 
 
-@kernel
+@partial(kernel, within=True)
 def record_event(cpu, lock, number, what):
     """Write an event; `what` as in Event."""
     now = ticks()
