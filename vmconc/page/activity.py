@@ -12,7 +12,6 @@ from vmconc.analysis.timeline_waits import every_wait
 from vmconc.analysis.tracks import operations, page_ins
 from vmconc.locks.classes import CLASS_NAMES, CLASSES, MODE_NAMES
 from vmconc.page.recorded import Recorded
-from vmconc.schedule.steps import STEP_WAITED
 
 OPERATION, PAGE_IN, WAIT, SHARED, EXCLUSIVE = range(5)  # kinds, also how they are drawn; of holds: + mode
 SHOWS = ("operation", "page-in", "waiting")  # in the lanes in front of those of classes
@@ -27,7 +26,7 @@ class Activity:
     lane: np.ndarray  # CPU * LANES + which of its lanes
     kind: np.ndarray
     begin: np.ndarray  # places of events
-    endless: np.ndarray  # a wait that never ended: it is shown until the run's end
+    endless: np.ndarray  # never ended: it is shown until the run's end
     from_tick: np.ndarray
     to_tick: np.ndarray
     site: np.ndarray
@@ -55,25 +54,23 @@ class Activity:
 
 def activity(run: Recorded) -> Activity:
     """Return all that lasted, of the CPUs only: the disk holds nothing."""
-    events, used = run.events, run.used
+    events, used, last = run.events, run.used, run.shown[1]
     parts = [
-        placed(operations(events), OPERATION, OPERATION),
-        placed(page_ins(events), PAGE_IN, PAGE_IN),
-        placed(every_wait(used.waited), WAIT, WAIT),
-        placed(used.held, used.held.mode + SHARED, used.held.cls + len(SHOWS)),
+        placed(operations(events), OPERATION, OPERATION, last),
+        placed(page_ins(events), PAGE_IN, PAGE_IN, last),
+        placed(every_wait(used.waited), WAIT, WAIT, last),
+        placed(used.held, used.held.mode + SHARED, used.held.cls + len(SHOWS), last),
     ]
-    lane, kind, begin, end, site, lock = (np.concatenate(column) for column in zip(*parts, strict=True))
-    cpu, time = events.cpu[begin].astype(np.int32), events.raw["time"]
-    lane = cpu * LANES + lane
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    lane, kind, begin, *_ = columns
     order = np.lexsort((begin, kind, lane))
-    order = order[cpu[order] < events.cpus]
-    lane, kind, begin, end, site, lock = (column[order] for column in (lane, kind, begin, end, site, lock))
-    endless = (kind == WAIT) & (events.action[end] != STEP_WAITED)
-    to_tick = np.where(endless, run.shown[1], time[end])
-    return Activity(events, lane, kind, begin, endless, time[begin], to_tick, site, lock)
+    order = order[lane[order] < events.cpus * LANES]
+    lane, kind, begin, endless, end, site, lock = (column[order] for column in columns)
+    return Activity(events, lane, kind, begin, endless, events.raw["time"][begin], end, site, lock)
 
 
-def placed(spans: Spans, kind: np.ndarray | int, lane: np.ndarray | int) -> tuple[np.ndarray, ...]:
-    """Return lane, kind, beginning, end, site and lock of spans."""
-    kinds, lanes = (np.zeros(len(spans.begin), np.uint8) + np.uint8(0) + what for what in (kind, lane))
-    return lanes.astype(np.uint8), kinds.astype(np.uint8), spans.begin, spans.end, spans.site, spans.lock
+def placed(spans: Spans, kind: np.ndarray | int, lane: np.ndarray | int, last: int) -> tuple[np.ndarray, ...]:
+    """Return lane, kind, beginning, whether it never ended, end in ticks, site and lock of spans."""
+    lanes = spans.cpu.astype(np.int32) * LANES + lane
+    kinds = np.full(len(lanes), kind, np.uint8)
+    return lanes, kinds, spans.begin, spans.endless, spans.until(last), spans.site, spans.lock
