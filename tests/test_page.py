@@ -179,9 +179,14 @@ def test_a_browser_draws_every_chart_and_sorts_tables(tmp_path):
 
 @needs_browser
 def test_a_browser_shows_a_run_in_which_little_happened(tmp_path):
-    events = story(took(0, MAP), gave(0, MAP), protocol="")
-    shown, complaints = in_browser(tmp_path, page_of(events), "drawAll(); document.title = drawnCharts.size;")
-    assert complaints == [] and Reader(shown).texts["title"] == ["1"]
+    """Of its two holds one never ended, which has a mark."""
+    events = story(took(0, MAP), gave(0, MAP), took(1, MAP), gave(0, MAP), protocol="")
+    look = """drawAll();
+    const count = (selector) => document.querySelectorAll(selector).length;
+    const names = [...document.querySelectorAll(".legendtext")].map((text) => text.textContent);
+    document.title = [drawnCharts.size, count(".barlayer .point"), count(".scatterlayer .point"), ...names].join();"""
+    shown, complaints = in_browser(tmp_path, page_of(events), look)
+    assert complaints == [] and Reader(shown).texts["title"] == ["1,2,1,holds exclusive,not ended"]
 
 
 @needs_browser

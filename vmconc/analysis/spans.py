@@ -121,3 +121,11 @@ def unclosed(events: Events, opens: int, closes: int) -> tuple[np.ndarray, np.nd
     end = events.first[1:][np.diff(events.first) > 0]
     begin = inside(events, end - 1, opens, closes)
     return begin[begin >= 0], end[begin >= 0]
+
+
+def every_pair(events: Events, opens: int, closes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places where something opens and closes on the same CPU, those of what is never closed last."""
+    rows = np.flatnonzero(np.isin(events.action, (opens, closes)))
+    both = zip(pairs(events, rows, opens, closes), unclosed(events, opens, closes), strict=True)
+    begin, end = (np.concatenate(column) for column in both)
+    return begin, end

@@ -5,7 +5,16 @@ import numpy as np
 from vmconc.analysis.events import Events
 from vmconc.analysis.groups import group_starts, matched
 from vmconc.analysis.spans import Spans, acquired_at
+from vmconc.locks.classes import CONDITION, SEMAPHORE
 from vmconc.schedule.steps import STEP_DOWNGRADE, STEP_UPGRADE
+
+NO_OWNER = (SEMAPHORE, CONDITION)  # to take one is not to hold it
+
+
+def every_hold(events: Events) -> Spans:
+    """Return all stretches; of what nobody owns only those that the same CPU ended, for anybody may."""
+    found = stretches(events)
+    return found.only(~(found.endless & np.isin(found.cls, NO_OWNER)))
 
 
 def stretches(events: Events, locks: np.ndarray | None = None) -> Spans:

@@ -11,7 +11,6 @@ from vmconc.analysis.groups import last_before
 from vmconc.analysis.holders import expanded
 from vmconc.analysis.names import site_name
 from vmconc.analysis.spans import Spans, unclosed, waits
-from vmconc.analysis.summary import extent
 from vmconc.schedule.steps import STEP_SLEEP, STEP_WAIT, STEP_WAITED
 
 
@@ -46,14 +45,6 @@ def waits_inside(events: Events, edges: np.ndarray, cpus: list[int]) -> Waits:
     end = np.minimum(waited.until(edges[-1]), edges[-1])
     kept = (begin < end) & np.isin(waited.cpu, cpus)
     return Waits(waited.only(kept), begin[kept], end[kept])
-
-
-def shown(events: Events) -> tuple[int, int]:
-    """Return the ticks between which there is something to see: a wait that never ended lasts until the run's end."""
-    first, last = extent(events)
-    if (events.action == STEP_WAIT).sum() > (events.action == STEP_WAITED).sum():
-        last = max(last, events.run["recording"]["ticks"][1])
-    return first, last
 
 
 def every_wait(ended: Spans) -> Spans:
