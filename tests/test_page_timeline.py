@@ -150,6 +150,12 @@ def test_what_never_ended_hides_nothing_that_did(monkeypatch):
     assert len(others) == 20 and all(round(lasts * 1e6) == 3 for *_, lasts, _ in others)
 
 
+@pytest.mark.parametrize("steps", [[], [waits(1, VM_MAP)]], ids=["nothing", "a wait as it ends"])
+def test_a_run_in_which_nothing_lasted_has_no_spans(steps):
+    (choice,) = timeline(Recorded(story((0, STEP_SLEEP), 5, (1, STEP_SLEEP), *steps), "")).choices
+    assert [part.lines for part in choice.parts] == [["Nothing lasted."]]
+
+
 def test_what_nobody_owns_is_not_held_until_the_end():
     down, up = ((0, action, 0x20, X, 0, SEMAPHORE) for action in (STEP_ACQUIRE, STEP_RELEASE))
     found = activity(Recorded(story(down, 5, up, down, (1, STEP_RELEASE, 0x20, X, 0, SEMAPHORE)), ""))

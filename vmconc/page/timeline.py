@@ -27,10 +27,10 @@ Window = tuple[str, int, int]  # name, from and to which tick
 def timeline(run: Recorded) -> Section:
     """Return the whole run, and windows around its beginning and its longest waits."""
     found = activity(run)
-    first, last = run.shown
-    if first == last:
+    whole = window(run, found, *run.shown)
+    if not whole.spans:
         return Section("timeline", "Timeline", TEXT, [Choice("", [Lines(["Nothing lasted."])])])
-    whole, spread = window(run, found, first, last), shares(run, found)
+    spread = shares(run, found)
     parts: list[Part] = [*doubts(run, found), *([spread] if spread.names else []), whole]
     choices = [Choice("whole run", parts)]
     choices += [Choice(name, [window(run, found, begin, end)]) for name, begin, end in windows(run, found)]
@@ -55,7 +55,7 @@ def windows(run: Recorded, found: Activity) -> list[Window]:
     seen: list[tuple[int, int]] = []
     for at in np.argsort(-lasted, kind="stable")[: 50 * LONGEST].tolist():
         begin, length = int(found.from_tick[waited[at]]), int(lasted[at])
-        if any(low <= begin < high for low, high in seen) or len(seen) == LONGEST:
+        if not length or any(low <= begin < high for low, high in seen) or len(seen) == LONGEST:
             continue
         low, high = max(first, begin - length), min(last, begin + (AROUND - 1) * length)
         seen.append((low, high))
@@ -119,7 +119,7 @@ def shapes(
     run: Recorded, found: Activity, rows: np.ndarray, starts: np.ndarray, lanes: np.ndarray
 ) -> list[tuple[int, int, float, float, str]]:
     """Return what is drawn: a span, or several together."""
-    ends = np.append(starts[1:], len(rows))
+    ends = np.append(starts, len(rows))[1:]
     told = []
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         row, last = int(rows[start]), int(found.to_tick[rows[start:end]].max())
