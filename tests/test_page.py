@@ -31,6 +31,7 @@ from vmconc.locks.classes import VM_MAP, VM_OBJECT
 from vmconc.page import ordering
 from vmconc.page.run import SECTIONS, run_page
 from vmconc.page.tables import COLUMNS, cell
+from vmconc.schedule.steps import STEP_READ
 from vmconc.vm.opcodes import FORK, TOUCH
 
 CONTENDED = (  # ticks in front; a tick is a nanosecond
@@ -131,6 +132,13 @@ def test_what_cannot_be_known_is_said():
     assert [(fact["value"], fact["tone"]) for fact in lost] == [("3", "bad")]
     assert "events were lost" in parts(found["blame"], "lines")[0]["lines"][0]
     assert [choice["name"] for choice in found["flames"]["choices"]] == ["by wait", "by hold"]
+
+
+def test_what_had_not_ended_is_counted():
+    events = story(begins(0, TOUCH, 3), took(0, MAP), (0, STEP_READ, BUSY, X), waits(1, VM_MAP))
+    (notes,) = (part["lines"] for part in parts(sections(events)["summary"], "lines") if part["tone"] == "note")
+    counted = [line.removeprefix("not ended, and in no figure: ") for line in notes if line.startswith("not ended")]
+    assert counted == ["operations 1", "page-ins 1", "waits 1", "holds 1"]
 
 
 @pytest.mark.parametrize("events", [story(), story(took(0, MAP), gave(0, MAP), protocol="")], ids=["none", "few"])
