@@ -154,13 +154,14 @@ CLASS_OF_BUSY = next(cls for cls, name in CLASS_NAMES.items() if name == "vm_pag
 
 
 def test_what_had_not_ended_and_what_was_lost_is_said(tmp_path, capsys):
-    events = story(took(0, MAP), waits(1, VM_MAP))
+    fork = begins(1, FORK, 3), ends(1, FORK), begins(1, FORK, 3)
+    events = story(begins(0, TOUCH, 3), took(0, MAP), (0, STEP_READ, BUSY, X), *fork, waits(1, VM_MAP))
     run = summed(events, "class").summary
-    assert (run.unfinished_waits, run.unfinished_holds) == (1, 1)
+    assert run.unfinished == [("operations", 2), ("page-ins", 1), ("waits", 1), ("holds", 1)]
     events.run["recording"]["dropped"] = [3]
     assert guarded(app, ["report", str(write_run(tmp_path / "run", events))]) == 0
     told = capsys.readouterr().out
-    assert "in no figure: waits 1, holds 1" in told and "events lost: 3" in told
+    assert "in no figure: operations 2, page-ins 1, waits 1, holds 1" in told and "events lost: 3" in told
 
 
 @pytest.mark.parametrize("sort", SORTS)

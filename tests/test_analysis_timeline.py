@@ -16,7 +16,7 @@ from vmconc.analysis.tracks import left_out, tracks
 from vmconc.cli.failures import guarded
 from vmconc.cli.main import app
 from vmconc.locks.classes import SEMAPHORE, VM_MAP
-from vmconc.schedule.steps import STEP_ACQUIRE, STEP_BEGIN, STEP_READ, STEP_READ_DONE, STEP_SLEEP
+from vmconc.schedule.steps import STEP_ACQUIRE, STEP_BEGIN, STEP_END, STEP_READ, STEP_READ_DONE, STEP_SLEEP
 from vmconc.vm.opcodes import FORK, TOUCH
 
 STORY = (  # ticks in front
@@ -74,6 +74,17 @@ def test_a_wait_that_never_ends_lasts_until_the_end_and_is_for_what_was_slept_on
     found = timeline(story(*endless), "", 20)
     assert states(found.rows[1]) == "." + 19 * "w" and found.rows[1].waits_for[-1] == "offset 0x1000"
     assert (found.longest[0].nanoseconds, found.longest[0].site) == (19, "site 7")
+
+
+@pytest.mark.parametrize(
+    ("step", "state"), [(took(1, MAP), "h"), ((1, STEP_READ, BUSY, X), "r"), (begins(1, TOUCH, 3), "o")]
+)
+def test_what_never_ended_lasts_until_the_end_of_the_run(step, state):
+    """Its clocks say that it went on for 7 ticks behind the last event."""
+    events = story((0, STEP_BEGIN), (0, STEP_END), step)
+    assert states(timeline(events, "", 2).rows[1]) == ".."
+    events.run["recording"] |= {"ticks": (0, 9), "nanoseconds": (0, 9)}
+    assert states(timeline(events, "", 9).rows[1]) == ".." + 7 * state
 
 
 def test_what_nobody_owns_is_not_held():

@@ -142,7 +142,8 @@ def test_reports_by_lwp_and_phase(events):
 def test_the_head_of_a_report(events):
     run = report(Findings(events, ""), "class", "wait", 0, []).summary
     expected = (run.seconds, run.acquired, run.contended, run.wait_percent, run.events, run.unfinished_waits)
-    assert answer(events, "report head")[0] == pytest.approx((*expected, run.unfinished_holds))
+    expected += run.unfinished_holds, run.unfinished_operations, run.unfinished_page_ins
+    assert answer(events, "report head")[0] == pytest.approx(expected)
     lasted = (run.faults.count, run.faults.total_ns, run.faults.p50_ns, run.faults.p99_ns, run.faults.max_ns)
     assert answer(events, "report faults")[0] == pytest.approx(lasted) and run.faults.count
 

@@ -31,6 +31,7 @@ from vmconc.locks.classes import VM_MAP, VM_OBJECT
 from vmconc.page import ordering
 from vmconc.page.run import SECTIONS, run_page
 from vmconc.page.tables import COLUMNS, cell
+from vmconc.schedule.steps import STEP_READ
 from vmconc.vm.opcodes import FORK, TOUCH
 
 CONTENDED = (  # ticks in front; a tick is a nanosecond
@@ -133,6 +134,13 @@ def test_what_cannot_be_known_is_said():
     assert [choice["name"] for choice in found["flames"]["choices"]] == ["by wait", "by hold"]
 
 
+def test_what_had_not_ended_is_counted():
+    events = story(begins(0, TOUCH, 3), took(0, MAP), (0, STEP_READ, BUSY, X), waits(1, VM_MAP))
+    (notes,) = (part["lines"] for part in parts(sections(events)["summary"], "lines") if part["tone"] == "note")
+    counted = [line.removeprefix("not ended, and in no figure: ") for line in notes if line.startswith("not ended")]
+    assert counted == ["operations 1", "page-ins 1", "waits 1", "holds 1"]
+
+
 @pytest.mark.parametrize("events", [story(), story(took(0, MAP), gave(0, MAP), protocol="")], ids=["none", "few"])
 def test_a_run_in_which_little_happened_has_a_page(events):
     assert len(sections(events)) == len(SECTIONS)
@@ -179,9 +187,14 @@ def test_a_browser_draws_every_chart_and_sorts_tables(tmp_path):
 
 @needs_browser
 def test_a_browser_shows_a_run_in_which_little_happened(tmp_path):
-    events = story(took(0, MAP), gave(0, MAP), protocol="")
-    shown, complaints = in_browser(tmp_path, page_of(events), "drawAll(); document.title = drawnCharts.size;")
-    assert complaints == [] and Reader(shown).texts["title"] == ["1"]
+    """Of its two holds one never ended, which has a mark."""
+    events = story(took(0, MAP), gave(0, MAP), took(1, MAP), gave(0, MAP), protocol="")
+    look = """drawAll();
+    const count = (selector) => document.querySelectorAll(selector).length;
+    const names = [...document.querySelectorAll(".legendtext")].map((text) => text.textContent);
+    document.title = [drawnCharts.size, count(".barlayer .point"), count(".scatterlayer .point"), ...names].join();"""
+    shown, complaints = in_browser(tmp_path, page_of(events), look)
+    assert complaints == [] and Reader(shown).texts["title"] == ["1,2,1,holds exclusive,not ended"]
 
 
 @needs_browser

@@ -28,8 +28,7 @@ def who_holds(events: Events, waited: Spans) -> Holders:
     """Return all holds of locks that were waited for, and all waits for them exclusively."""
     locks = np.unique(waited.lock[waited.lock != 0])
     held, time = stretches(events, locks), times_in_order(events, locks)
-    endless = held.end == events.first[1:][held.cpu]
-    held_end = time[np.where(endless, len(events.raw), held.end)]
+    held_end = time[np.where(held.endless, len(events.raw), held.end)]
     columns = [held.lock, time[held.begin], held_end, held.mode, held.cpu, held.site, np.zeros(len(held.lock), bool)]
     writers = np.flatnonzero((waited.mode == EXCLUSIVE) & (waited.lock != 0))
     waiting = [waited.lock, time[waited.begin], time[waited.end], waited.mode, waited.cpu, waited.site]

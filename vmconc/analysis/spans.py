@@ -5,14 +5,18 @@ from functools import cached_property
 
 import numpy as np
 
+from vmconc.analysis.doing import inside
 from vmconc.analysis.events import Events
 from vmconc.analysis.groups import group_starts, last_before, matched
-from vmconc.schedule.steps import STEP_REOWN, STEP_SLEEP, STEP_WAIT, STEP_WAITED
+from vmconc.schedule.steps import STEP_SLEEP, STEP_WAIT, STEP_WAITED
 
 
 @dataclass(frozen=True)
 class Spans:
-    """Columns of the same length, a row for each span; `begin` and `end` are places of events."""
+    """Columns of the same length, a row for each span; `begin` and `end` are places of events.
+
+    What never ended has an `end` behind the last event of its CPU.
+    """
 
     events: Events
     begin: np.ndarray
@@ -26,6 +30,16 @@ class Spans:
     def cpu(self) -> np.ndarray:
         """Return the CPU of each span."""
         return self.events.cpu[self.begin]
+
+    @property
+    def endless(self) -> np.ndarray:
+        """Tell which never ended."""
+        return self.end == self.events.first[1:][self.cpu]
+
+    def until(self, last: int) -> np.ndarray:
+        """Return the ticks at which each ended; what never did lasts until `last`."""
+        there = np.minimum(self.end, len(self.events.raw) - 1)
+        return np.where(self.endless, last, self.events.raw["time"][there])
 
     @cached_property
     def ticks(self) -> np.ndarray:
@@ -84,12 +98,12 @@ def holds(events: Events) -> Spans:
 
 
 def acquired_at(events: Events, rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return the sites of all events, those of tokens that are owned again being where they were acquired before.
+    """Return the sites of all events, those of changes of what is held already being where it was acquired.
 
     `rows` are the changes, by CPU and lock; `starts` where each CPU's changes of a lock begin.
     """
     before = last_before(events.acquired[rows], starts)
-    again = (events.action[rows] == STEP_REOWN) & (before >= 0)
+    again = ~events.acquired[rows] & (before >= 0)
     site = events.site.copy()
     site[rows[again]] = site[rows[before[again]]]
     return site
@@ -100,3 +114,18 @@ def pairs(events: Events, rows: np.ndarray, opens: int, closes: int) -> tuple[np
     begin, end = rows[:-1], rows[1:]
     whole = (events.action[begin] == opens) & (events.action[end] == closes) & (events.cpu[begin] == events.cpu[end])
     return begin[whole], end[whole]
+
+
+def unclosed(events: Events, opens: int, closes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places where something opens that its CPU never closes, and those behind the CPU's last event."""
+    end = events.first[1:][np.diff(events.first) > 0]
+    begin = inside(events, end - 1, opens, closes)
+    return begin[begin >= 0], end[begin >= 0]
+
+
+def every_pair(events: Events, opens: int, closes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places where something opens and closes on the same CPU, those of what is never closed last."""
+    rows = np.flatnonzero(np.isin(events.action, (opens, closes)))
+    both = zip(pairs(events, rows, opens, closes), unclosed(events, opens, closes), strict=True)
+    begin, end = (np.concatenate(column) for column in both)
+    return begin, end

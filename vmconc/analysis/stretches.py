@@ -4,12 +4,21 @@ import numpy as np
 
 from vmconc.analysis.events import Events
 from vmconc.analysis.groups import group_starts, matched
-from vmconc.analysis.spans import Spans
+from vmconc.analysis.spans import Spans, acquired_at
+from vmconc.locks.classes import CONDITION, SEMAPHORE
 from vmconc.schedule.steps import STEP_DOWNGRADE, STEP_UPGRADE
+
+NO_OWNER = (SEMAPHORE, CONDITION)  # to take one is not to hold it
+
+
+def every_hold(events: Events) -> Spans:
+    """Return all stretches; of what nobody owns only those that the same CPU ended, for anybody may."""
+    found = stretches(events)
+    return found.only(~(found.endless & np.isin(found.cls, NO_OWNER)))
 
 
 def stretches(events: Events, locks: np.ndarray | None = None) -> Spans:
-    """Return every stretch of a hold in one mode, by where it begins; one without end ends behind its CPU's last event.
+    """Return every stretch of a hold in one mode, by where it begins, also those that never ended.
 
     `locks`: only of these.  Its site is where the lock was acquired, also after a sleep or a change of mode.
     """
@@ -21,13 +30,10 @@ def stretches(events: Events, locks: np.ndarray | None = None) -> Spans:
     opens, closes = matched(gain, starts)
     begin = rows[opens]
     end = np.where(closes >= 0, rows[closes], events.first[1:][events.cpu[begin]])
-    acquired = events.acquired[begin]
-    site = events.site[begin[np.maximum.accumulate(np.where(acquired, np.arange(len(begin)), 0))]]
+    site = acquired_at(events, rows, starts)
     by_begin = np.argsort(begin, kind="stable")
-    begin = begin[by_begin]
-    return Spans(
-        events, begin, end[by_begin], events.raw["lock"][begin], events.cls[begin], events.mode[begin], site[by_begin]
-    )
+    begin, end = begin[by_begin], end[by_begin]
+    return Spans(events, begin, end, events.raw["lock"][begin], events.cls[begin], events.mode[begin], site[begin])
 
 
 def opened_and_closed(events: Events, locks: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

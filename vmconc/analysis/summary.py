@@ -10,7 +10,7 @@ from vmconc.analysis.held import page_in_pairs
 from vmconc.analysis.spans import pairs
 from vmconc.analysis.tally import times
 from vmconc.analysis.usage import Usage
-from vmconc.schedule.steps import STEP_BEGIN, STEP_END, STEP_WAIT
+from vmconc.schedule.steps import STEP_BEGIN, STEP_END, STEP_READ, STEP_WAIT
 from vmconc.vm.opcodes import TOUCH
 
 
@@ -45,6 +45,8 @@ class Summary(msgspec.Struct):
     ring_waits: int | None  # times that a CPU waited until events were written
     unfinished_waits: int  # in no figure
     unfinished_holds: int
+    unfinished_operations: int = 0  # not known of timed runs, as with page-ins
+    unfinished_page_ins: int = 0
     switched_on: list[str] = []  # bugs and delays
     ending: list[str] = []  # why the run did not end by itself
     found: list[str] = []  # the violations that its CPUs, and the check at rest, have found
@@ -58,6 +60,15 @@ class Summary(msgspec.Struct):
         return protocol + (f" with {', '.join(self.switched_on)}" if self.switched_on else "")
 
     @property
+    def unfinished(self) -> list[tuple[str, int]]:
+        """Return what had not ended, and how many there were."""
+        found = [
+            ("operations", self.unfinished_operations), ("page-ins", self.unfinished_page_ins),
+            ("waits", self.unfinished_waits), ("holds", self.unfinished_holds),
+        ]  # fmt: skip
+        return [(what, count) for what, count in found if count]
+
+    @property
     def faults_per_second(self) -> float:
         """Return faults per second of the time between the first event and the last."""
         return self.faults.count / self.seconds if self.seconds else 0.0
@@ -66,15 +77,16 @@ class Summary(msgspec.Struct):
 def summarise(events: Events, run_dir: str, used: Usage) -> Summary:
     """Sum up a run; `used` is all there is."""
     run, (first, last), (acquired, waited, held) = events.run, extent(events), used
+    read, begun = page_in_pairs(events), np.bincount(events.action, minlength=256)
     wait_ns, seconds = float(waited.ticks.sum()) * events.tick, (last - first) * events.tick / 1e9
     lost, ring_waits = (None, None) if events.unended else (events.lost, sum(run["recording"]["waits"]))
     return Summary(
         run_dir, run["program"], events.protocol, events.cpus, "recorded", run.get("seed", 0), seconds,
-        lasted(events, *faults(events)), lasted(events, *page_in_pairs(events)),
+        lasted(events, *faults(events)), lasted(events, *read),
         len(acquired.begin), len(waited.begin), wait_ns, 100 * wait_ns / max(1.0, seconds * 1e9 * events.cpus),
         len(events.raw), lost, ring_waits,
-        int((events.action == STEP_WAIT).sum()) - len(waited.begin), int((events.gain > 0).sum()) - len(held.begin),
-        **told_by_run(run),
+        int(begun[STEP_WAIT]) - len(waited.begin), int((events.gain > 0).sum()) - len(held.begin),
+        int(begun[STEP_BEGIN]) - len(operations(events)[0]), int(begun[STEP_READ]) - len(read[0]), **told_by_run(run),
     )  # fmt: skip
 
 
@@ -95,9 +107,14 @@ def extent(events: Events) -> tuple[int, int]:
     return (int(time.min()), int(time.max())) if len(time) else (0, 0)
 
 
+def operations(events: Events) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places where operations begin and end."""
+    return pairs(events, np.flatnonzero(np.isin(events.action, (STEP_BEGIN, STEP_END))), STEP_BEGIN, STEP_END)
+
+
 def faults(events: Events) -> tuple[np.ndarray, np.ndarray]:
     """Return the places where faults begin and end."""
-    begin, end = pairs(events, np.flatnonzero(np.isin(events.action, (STEP_BEGIN, STEP_END))), STEP_BEGIN, STEP_END)
+    begin, end = operations(events)
     touch = events.cls[begin] == TOUCH
     return begin[touch], end[touch]
 

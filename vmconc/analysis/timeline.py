@@ -7,14 +7,15 @@ import msgspec
 import numpy as np
 
 from vmconc.analysis.events import Events, RunError, load
-from vmconc.analysis.timeline_waits import LongWait, Waits, longest, shown, waited_for, waits_inside
-from vmconc.locks.classes import CLASS_NAMES, CONDITION, SEMAPHORE
+from vmconc.analysis.stretches import NO_OWNER
+from vmconc.analysis.summary import extent
+from vmconc.analysis.timeline_waits import LongWait, Waits, longest, waited_for, waits_inside
+from vmconc.locks.classes import CLASS_NAMES
 from vmconc.schedule.steps import STEP_BEGIN, STEP_END, STEP_READ, STEP_READ_DONE, STEP_WAIT, STEP_WAITED
 
 WAITING, PAGE_IN, HOLDING, OPERATION, IDLE = STATES = ("waiting", "page-in", "holding", "operation", "idle")
 MOSTLY_IDLE = "mostly idle"
 MODES, PARTLY = ("exclusive", "shared", ""), "partly"
-NO_OWNER = (SEMAPHORE, CONDITION)  # to take one is not to hold it
 
 
 class HeldRow(msgspec.Struct):
@@ -89,20 +90,33 @@ def edges_of(events: Events, columns: int, part: tuple[int, int]) -> np.ndarray:
     return low + (high - low) * np.arange(columns + 1) // columns
 
 
+def shown(events: Events) -> tuple[int, int]:
+    """Return the ticks between which there is something to see: what never ended lasts until the run's end."""
+    first, last = extent(events)
+    if any(state[-1:].any() for cpu in range(events.cpus) for state in conditions(events, cpu)):
+        last = max(last, events.run["recording"]["ticks"][1])
+    return first, last
+
+
 def row(events: Events, cpu: int, edges: np.ndarray, waited: Waits, held: bool) -> TimelineRow:
     """Return one CPU's row."""
     own = slice(*events.first[cpu : cpu + 2])
-    action, owned = events.action[own], ~np.isin(events.cls[own], NO_OWNER)
-    conditions = (
-        lasts(action, STEP_WAIT, STEP_WAITED), lasts(action, STEP_READ, STEP_READ_DONE),
-        np.cumsum(events.gain[own] * owned) > 0, lasts(action, STEP_BEGIN, STEP_END),
-    )  # fmt: skip
     time = np.maximum.accumulate(events.raw["time"][own])
-    spent = spent_in(time, np.select(conditions, range(4), 4), len(STATES), edges)
+    spent = spent_in(time, np.select(conditions(events, cpu), range(4), 4), len(STATES), edges)
     sums = (spent.sum(axis=1) * events.tick).tolist()
     return TimelineRow(
         f"cpu {cpu}", named(spent, STATES, MOSTLY_IDLE), waited_for(events, waited, edges),
         dict(zip(STATES, sums, strict=True)), held_rows(events, own, time, edges) if held else [],
+    )  # fmt: skip
+
+
+def conditions(events: Events, cpu: int) -> tuple[np.ndarray, ...]:
+    """Tell, for the time after each event of a CPU, whether it waits, has a page read, holds, is in an operation."""
+    own = slice(*events.first[cpu : cpu + 2])
+    action, owned = events.action[own], ~np.isin(events.cls[own], NO_OWNER)
+    return (
+        lasts(action, STEP_WAIT, STEP_WAITED), lasts(action, STEP_READ, STEP_READ_DONE),
+        np.cumsum(events.gain[own] * owned) > 0, lasts(action, STEP_BEGIN, STEP_END),
     )  # fmt: skip
 
 

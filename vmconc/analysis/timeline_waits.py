@@ -10,8 +10,7 @@ from vmconc.analysis.grouping import instance_name, instances
 from vmconc.analysis.groups import last_before
 from vmconc.analysis.holders import expanded
 from vmconc.analysis.names import site_name
-from vmconc.analysis.spans import Spans, waits
-from vmconc.analysis.summary import extent
+from vmconc.analysis.spans import Spans, unclosed, waits
 from vmconc.schedule.steps import STEP_SLEEP, STEP_WAIT, STEP_WAITED
 
 
@@ -42,29 +41,17 @@ class Waits:
 def waits_inside(events: Events, edges: np.ndarray, cpus: list[int]) -> Waits:
     """Return what of the waits of some CPUs lies between the edges; one that never ended lasts until the last edge."""
     waited = every_wait(waits(events))
-    time, ended = events.raw["time"], events.action[waited.end] == STEP_WAITED
-    begin = np.maximum(time[waited.begin], edges[0])
-    end = np.where(ended, np.minimum(time[waited.end], edges[-1]), edges[-1])
+    begin = np.maximum(events.raw["time"][waited.begin], edges[0])
+    end = np.minimum(waited.until(edges[-1]), edges[-1])
     kept = (begin < end) & np.isin(waited.cpu, cpus)
     return Waits(waited.only(kept), begin[kept], end[kept])
 
 
-def shown(events: Events) -> tuple[int, int]:
-    """Return the ticks between which there is something to see: a wait that never ended lasts until the run's end."""
-    first, last = extent(events)
-    if (events.action == STEP_WAIT).sum() > (events.action == STEP_WAITED).sum():
-        last = max(last, events.run["recording"]["ticks"][1])
-    return first, last
-
-
 def every_wait(ended: Spans) -> Spans:
-    """Return all waits: those that ended, and those that never did, up to the last event of their CPU."""
+    """Return all waits: those that ended, and those that never did."""
     events = ended.events
-    marks = np.flatnonzero(np.isin(events.action, (STEP_WAIT, STEP_WAITED)))
-    last = np.append(events.cpu[marks][1:] != events.cpu[marks][:-1], True)[: len(marks)]
-    begin = marks[last & (events.action[marks] == STEP_WAIT)]
-    end = events.first[1:][events.cpu[begin]] - 1
-    slept = last_before(np.append(events.action == STEP_SLEEP, False), np.zeros(1, np.int64))[end + 1]
+    begin, end = unclosed(events, STEP_WAIT, STEP_WAITED)
+    slept = last_before(np.append(events.action == STEP_SLEEP, False), np.zeros(1, np.int64))[end]
     told = np.where(slept > begin, slept, begin)
     columns = [
         (ended.begin, begin), (ended.end, end), (ended.lock, events.raw["lock"][told]),

@@ -7,12 +7,11 @@ import numpy as np
 
 from vmconc.analysis.events import Events
 from vmconc.analysis.grouping import OPERATIONS
-from vmconc.analysis.held import page_in_pairs
 from vmconc.analysis.lanes import lanes
 from vmconc.analysis.named import span_name
-from vmconc.analysis.spans import Spans, pairs
+from vmconc.analysis.spans import Spans, every_pair
 from vmconc.locks.classes import CLASS_NAMES
-from vmconc.schedule.steps import STEP_BEGIN, STEP_END, STEP_READ, STEP_WAIT
+from vmconc.schedule.steps import STEP_BEGIN, STEP_END, STEP_READ, STEP_READ_DONE, STEP_WAIT
 
 OPERATION, PAGE_IN, WAITING, HELD = "operations", "page-ins", "waiting", "held"
 
@@ -32,7 +31,8 @@ def tracks(events: Events, held: Spans, waited: Spans) -> tuple[list[str], list[
     titles: list[str] = []
     found: list[Track] = []
     kinds = [(OPERATION, operations(events)), (PAGE_IN, page_ins(events)), (WAITING, waited), (HELD, held)]
-    for name, spans in kinds:
+    for name, every in kinds:
+        spans = every.only(~every.endless)
         some, title = titled(events, spans, name)
         found += kind_of_tracks(name, spans, title + len(titles))
         titles += some
@@ -64,15 +64,15 @@ def titled(events: Events, spans: Spans, name: str) -> tuple[list[str], np.ndarr
 
 
 def operations(events: Events) -> Spans:
-    """Return operations, as spans."""
-    begin, end = pairs(events, np.flatnonzero(np.isin(events.action, (STEP_BEGIN, STEP_END))), STEP_BEGIN, STEP_END)
+    """Return operations, as spans, also those that never ended."""
+    begin, end = every_pair(events, STEP_BEGIN, STEP_END)
     none = np.zeros(len(begin), np.int64)
     return Spans(events, begin, end, none, events.cls[begin], none, none)
 
 
 def page_ins(events: Events) -> Spans:
-    """Return page-ins, as spans; their lock is the page."""
-    begin, end = page_in_pairs(events)
+    """Return page-ins, as spans, also those that never ended; their lock is the page."""
+    begin, end = every_pair(events, STEP_READ, STEP_READ_DONE)
     none = np.zeros(len(begin), np.int64)
     return Spans(events, begin, end, events.raw["lock"][begin], events.cls[begin], events.mode[begin], none)
 

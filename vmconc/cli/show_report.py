@@ -109,9 +109,9 @@ def notes(run: Summary) -> list[str]:
     found = list(run.gaps)
     if run.lost:
         found.append(f"events lost: {run.lost:,}; what lasted across a gap is missing, or as long as two")
-    if run.unfinished_waits or run.unfinished_holds:
-        unfinished = f"waits {run.unfinished_waits:,}, holds {run.unfinished_holds:,}"
-        found.append(f"not ended, and in no figure: {unfinished}")
+    if run.unfinished:
+        told = ", ".join(f"{what} {count:,}" for what, count in run.unfinished)
+        found.append(f"not ended, and in no figure: {told}")
     return found
 
 

@@ -83,7 +83,7 @@ def left_out(run: Summary) -> list[str]:
     """Say what is not shown, and what is in no figure."""
     more = len(run.found) - SHOWN
     hidden = [f"violations that are in run.json only: {more:,}"] if more > 0 else []
-    unended = [f"not ended, and in no figure: {what} {count:,}" for what, count in unfinished(run) if count]
+    unended = [f"not ended, and in no figure: {what} {count:,}" for what, count in run.unfinished]
     return [*run.gaps, *hidden, *unended]
 
 
@@ -91,8 +91,3 @@ def times(run: Recorded) -> str:
     """Say how times in charts and in texts go together."""
     before = run.events.nanoseconds(run.extent[0]) / 1e6
     return f"charts begin with the first event, {figure(before)} ms after the run's beginning, from which texts count"
-
-
-def unfinished(run: Summary) -> list[tuple[str, int]]:
-    """Return how many of what had not ended when recording did."""
-    return [("waits", run.unfinished_waits), ("holds", run.unfinished_holds)]

@@ -8,26 +8,28 @@ from vmconc.analysis.events import Events
 from vmconc.analysis.grouping import OPERATIONS, cpu_name
 from vmconc.analysis.names import lock_name, site_name
 from vmconc.analysis.spans import Spans
+from vmconc.analysis.stretches import every_hold
 from vmconc.analysis.timeline_waits import every_wait
 from vmconc.analysis.tracks import operations, page_ins
 from vmconc.locks.classes import CLASS_NAMES, CLASSES, MODE_NAMES
 from vmconc.page.recorded import Recorded
-from vmconc.schedule.steps import STEP_WAITED
 
 OPERATION, PAGE_IN, WAIT, SHARED, EXCLUSIVE = range(5)  # kinds, also how they are drawn; of holds: + mode
 SHOWS = ("operation", "page-in", "waiting")  # in the lanes in front of those of classes
 LANES = len(SHOWS) + CLASSES  # of a CPU
 
+ENDLESS = "not ended when recording did"
+
 
 @dataclass(frozen=True)
 class Activity:
-    """Columns of the same length, sorted by lane, kind and beginning."""
+    """Columns of the same length, sorted by lane and kind, in which what never ended comes first, and beginning."""
 
     events: Events
     lane: np.ndarray  # CPU * LANES + which of its lanes
     kind: np.ndarray
+    endless: np.ndarray  # never ended: it is shown until the run's end
     begin: np.ndarray  # places of events
-    endless: np.ndarray  # a wait that never ended: it is shown until the run's end
     from_tick: np.ndarray
     to_tick: np.ndarray
     site: np.ndarray
@@ -41,39 +43,38 @@ class Activity:
 
     def text(self, row: int) -> str:
         """Say what one span is."""
+        until = f"; {ENDLESS}" if self.endless[row] else ""
         kind, begin = int(self.kind[row]), int(self.begin[row])
         cls, there = int(self.events.cls[begin]), int(self.events.site[begin])
         if kind == OPERATION:
-            return f"{OPERATIONS[cls]} for lwp {there}"
+            return f"{OPERATIONS[cls]} for lwp {there}{until}"
         if kind == PAGE_IN:
-            return f"page-in at {site_name(self.events, there)}"
+            return f"page-in at {site_name(self.events, there)}{until}"
         lock = lock_name(self.events, int(self.lock[row])) if self.lock[row] else CLASS_NAMES[cls]
         does = "waits for" if kind == WAIT else f"holds {MODE_NAMES[kind - SHARED]}"
-        until = ", until the run's end" if self.endless[row] else ""
         return f"{does} {lock}, {site_name(self.events, int(self.site[row]))}{until}"
 
 
 def activity(run: Recorded) -> Activity:
     """Return all that lasted, of the CPUs only: the disk holds nothing."""
-    events, used = run.events, run.used
+    events, last = run.events, run.shown[1]
+    held = every_hold(events)
     parts = [
-        placed(operations(events), OPERATION, OPERATION),
-        placed(page_ins(events), PAGE_IN, PAGE_IN),
-        placed(every_wait(used.waited), WAIT, WAIT),
-        placed(used.held, used.held.mode + SHARED, used.held.cls + len(SHOWS)),
+        placed(operations(events), OPERATION, OPERATION, last),
+        placed(page_ins(events), PAGE_IN, PAGE_IN, last),
+        placed(every_wait(run.used.waited), WAIT, WAIT, last),
+        placed(held, held.mode + SHARED, held.cls + len(SHOWS), last),
     ]
-    lane, kind, begin, end, site, lock = (np.concatenate(column) for column in zip(*parts, strict=True))
-    cpu, time = events.cpu[begin].astype(np.int32), events.raw["time"]
-    lane = cpu * LANES + lane
-    order = np.lexsort((begin, kind, lane))
-    order = order[cpu[order] < events.cpus]
-    lane, kind, begin, end, site, lock = (column[order] for column in (lane, kind, begin, end, site, lock))
-    endless = (kind == WAIT) & (events.action[end] != STEP_WAITED)
-    to_tick = np.where(endless, run.shown[1], time[end])
-    return Activity(events, lane, kind, begin, endless, time[begin], to_tick, site, lock)
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    lane, kind, endless, begin, *_ = columns
+    order = np.lexsort((begin, ~endless, kind, lane))
+    order = order[lane[order] < events.cpus * LANES]
+    lane, kind, endless, begin, end, site, lock = (column[order] for column in columns)
+    return Activity(events, lane, kind, endless, begin, events.raw["time"][begin], end, site, lock)
 
 
-def placed(spans: Spans, kind: np.ndarray | int, lane: np.ndarray | int) -> tuple[np.ndarray, ...]:
-    """Return lane, kind, beginning, end, site and lock of spans."""
-    kinds, lanes = (np.zeros(len(spans.begin), np.uint8) + np.uint8(0) + what for what in (kind, lane))
-    return lanes.astype(np.uint8), kinds.astype(np.uint8), spans.begin, spans.end, spans.site, spans.lock
+def placed(spans: Spans, kind: np.ndarray | int, lane: np.ndarray | int, last: int) -> tuple[np.ndarray, ...]:
+    """Return lane, kind, whether it never ended, beginning, end in ticks, site and lock of spans."""
+    lanes = spans.cpu.astype(np.int32) * LANES + lane
+    kinds = np.full(len(lanes), kind, np.uint8)
+    return lanes, kinds, spans.endless, spans.begin, spans.until(last), spans.site, spans.lock

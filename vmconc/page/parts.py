@@ -100,6 +100,7 @@ class Spans(msgspec.Struct, tag="spans"):
     end_ms: float
     lanes: list[list[str]]  # what the lane belongs to, what it shows
     spans: list[tuple[int, int, float, float, str]]
+    endless: list[int]  # places of those that never ended: they go on until the end
     note: str = ""
 
 

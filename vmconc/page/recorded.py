@@ -9,7 +9,7 @@ from vmconc.analysis.findings import Findings
 from vmconc.analysis.order_told import Ordered, ordered
 from vmconc.analysis.report import Found, find
 from vmconc.analysis.summary import extent
-from vmconc.analysis.timeline_waits import shown
+from vmconc.analysis.timeline import shown
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Recorded(Findings):
 
     @cached_property
     def shown(self) -> tuple[int, int]:
-        """Return the ticks between which a timeline lies: a wait that never ended lasts until the run's end."""
+        """Return the ticks between which a timeline lies: what never ended lasts until the run's end."""
         return shown(self.events)
 
     def milliseconds(self, ticks: int) -> float:

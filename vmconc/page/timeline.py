@@ -9,9 +9,9 @@ import numpy as np
 from vmconc.analysis.grouping import cpu_name
 from vmconc.analysis.heat import edges_of, lasted_until
 from vmconc.analysis.rows import percent
-from vmconc.page.activity import LANES, OPERATION, PAGE_IN, WAIT, Activity, activity
+from vmconc.page.activity import ENDLESS, LANES, OPERATION, PAGE_IN, WAIT, Activity, activity
 from vmconc.page.figures import lasting
-from vmconc.page.parts import Choice, Heat, Lines, Section, Spans
+from vmconc.page.parts import Choice, Heat, Lines, Part, Section, Spans
 from vmconc.page.recorded import Recorded
 
 BINS = 200
@@ -27,13 +27,21 @@ Window = tuple[str, int, int]  # name, from and to which tick
 def timeline(run: Recorded) -> Section:
     """Return the whole run, and windows around its beginning and its longest waits."""
     found = activity(run)
-    first, last = run.shown
-    if first == last:
+    whole = window(run, found, *run.shown)
+    if not whole.spans:
         return Section("timeline", "Timeline", TEXT, [Choice("", [Lines(["Nothing lasted."])])])
-    whole, spread = window(run, found, first, last), shares(run, found)
-    choices = [Choice("whole run", [spread, whole] if spread.names else [whole])]
+    spread = shares(run, found)
+    parts: list[Part] = [*doubts(run, found), *([spread] if spread.names else []), whole]
+    choices = [Choice("whole run", parts)]
     choices += [Choice(name, [window(run, found, begin, end)]) for name, begin, end in windows(run, found)]
     return Section("timeline", "Timeline", TEXT, choices)
+
+
+def doubts(run: Recorded, found: Activity) -> list[Lines]:
+    """Return what is not sure of what is drawn."""
+    if not run.events.gap or not found.endless.any():
+        return []
+    return [Lines([f"What is shown as {ENDLESS} may have: {run.events.gap}."], "note")]
 
 
 def windows(run: Recorded, found: Activity) -> list[Window]:
@@ -47,7 +55,7 @@ def windows(run: Recorded, found: Activity) -> list[Window]:
     seen: list[tuple[int, int]] = []
     for at in np.argsort(-lasted, kind="stable")[: 50 * LONGEST].tolist():
         begin, length = int(found.from_tick[waited[at]]), int(lasted[at])
-        if any(low <= begin < high for low, high in seen) or len(seen) == LONGEST:
+        if not length or any(low <= begin < high for low, high in seen) or len(seen) == LONGEST:
             continue
         low, high = max(first, begin - length), min(last, begin + (AROUND - 1) * length)
         seen.append((low, high))
@@ -83,20 +91,23 @@ def window(run: Recorded, found: Activity, begin: int, end: int) -> Spans:
         apart = (end - begin) // parts
         starts = blocks(found, rows, apart)
     lanes = np.unique(found.lane[rows])
-    spans = shapes(run, found, rows, starts, lanes)
+    spans, endless = shapes(run, found, rows, starts, lanes), np.flatnonzero(found.endless[rows[starts]])
     note = ""
     if len(starts) < len(rows):
         least = lasting(apart * run.events.tick)
         note = f"{len(rows):,} spans drawn as {len(starts):,}: what is less than {least} apart is one"
     names = [found.lane_name(int(lane)) for lane in lanes]
-    return Spans(run.milliseconds(begin), run.milliseconds(end), names, spans, note)
+    return Spans(run.milliseconds(begin), run.milliseconds(end), names, spans, endless.tolist(), note)
 
 
 def blocks(found: Activity, rows: np.ndarray, apart: int) -> np.ndarray:
-    """Return where, among some rows, spans begin that are `apart` ticks or more behind those of their lane and kind."""
+    """Return where, among some rows, spans begin that are `apart` ticks or more behind those before them.
+
+    That is of their lane and kind, and which never ended either, or did.
+    """
     if not len(rows):
         return rows
-    group = found.lane[rows].astype(np.int64) * 8 + found.kind[rows]
+    group = (found.lane[rows].astype(np.int64) * 8 + found.kind[rows]) * 2 + ~found.endless[rows]
     origin = found.from_tick[rows].min()
     width = found.to_tick[rows].max() - origin + apart + 1
     reached = np.maximum.accumulate(group * width + found.to_tick[rows] - origin)
@@ -108,7 +119,7 @@ def shapes(
     run: Recorded, found: Activity, rows: np.ndarray, starts: np.ndarray, lanes: np.ndarray
 ) -> list[tuple[int, int, float, float, str]]:
     """Return what is drawn: a span, or several together."""
-    ends = np.append(starts[1:], len(rows))
+    ends = np.append(starts, len(rows))[1:]
     told = []
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         row, last = int(rows[start]), int(found.to_tick[rows[start:end]].max())
